@@ -1,0 +1,1 @@
+"""Methods that KnowFREE is compared with, one file each; a file dropped here is found by name."""

@@ -42,7 +42,9 @@ class Encoder(Strict):
         """
         name = os.path.expandvars(self.name)
         if "$" in name:
-            raise ConfigError(f"encoder {self.name!r}: an environment variable in it is not set", "Export it, or name a hub id or a directory.")
+            raise ConfigError(
+                f"encoder {self.name!r}: an environment variable in it is not set", "Export it, or name a hub id or a directory."
+            )
         return EncoderSpec(**(self.model_dump() | {"name": name}))
 
 
@@ -118,8 +120,9 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _names(self) -> Params:
-        for kind, names in (("corpora", self.corpora), ("variants", self.variants), ("sizes", self.sizes), ("seeds", self.seeds)):
-            if len(set(names)) != len(names):  # type: ignore[arg-type]
+        lists: dict[str, list[Any]] = {"corpora": self.corpora, "variants": self.variants, "sizes": self.sizes, "seeds": self.seeds}
+        for kind, values in lists.items():
+            if len(set(values)) != len(values):
                 raise ValueError(f"`{kind}` names something twice")
         for variant in self.variants:
             if variant not in self.methods:
@@ -127,9 +130,9 @@ class Params(Strict):
         for corpus in self.corpora:
             if corpus not in self.encoders:
                 raise ValueError(f"corpus {corpus!r} has no entry under `encoders`")
-        for name, variant in self.methods.items():
+        for name, method in self.methods.items():
             try:
-                Training(**(self.training.model_dump() | variant.training))
+                Training(**(self.training.model_dump() | method.training))
             except ValidationError as error:
                 raise ValueError(f"methods.{name}.training: {error.errors()[0]['msg']}") from None
         return self

@@ -190,7 +190,9 @@ def discover() -> Mapping[str, type[Method]]:
         for module in map(importlib.import_module, names):
             for cls in _methods_in(vars(module), module.__name__):
                 if found.get(cls.name, cls) is not cls:
-                    raise ConfigError(f"two methods are called {cls.name!r}: {found[cls.name].__module__} and {cls.__module__}", "Rename one.")
+                    raise ConfigError(
+                        f"two methods are called {cls.name!r}: {found[cls.name].__module__} and {cls.__module__}", "Rename one."
+                    )
                 found[cls.name] = cls
     return found
 
@@ -199,7 +201,11 @@ def _methods_in(names: Mapping[str, Any], module: str) -> list[type[Method]]:
     return [
         cast("type[Method]", thing)
         for thing in names.values()
-        if isinstance(thing, type) and thing.__module__ == module and is_dataclass(thing) and "name" in vars(thing) and hasattr(thing, "fit")
+        if isinstance(thing, type)
+        and thing.__module__ == module
+        and is_dataclass(thing)
+        and "name" in vars(thing)
+        and hasattr(thing, "fit")
     ]
 
 
@@ -230,7 +236,10 @@ def _from_file(path: str, cls: str) -> type[Method]:
     spec.loader.exec_module(module)
     found = {c.__name__: c for c in _methods_in(vars(module), name)}
     if cls not in found:
-        raise ConfigError(f"{path}: there is no method class {cls!r}", f"It holds: {', '.join(sorted(found)) or 'none (a dataclass with `name` and `fit`)'}.")
+        raise ConfigError(
+            f"{path}: there is no method class {cls!r}",
+            f"It holds: {', '.join(sorted(found)) or 'none (a dataclass with `name` and `fit`)'}.",
+        )
     return found[cls]
 
 

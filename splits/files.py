@@ -45,13 +45,19 @@ def text_lines(path: str | Path, *, newline: str | None = None) -> Iterator[tupl
                 seen = end
             elif seen != end:
                 names = {"\n": "LF", "\r\n": "CRLF"}
-                raise CorpusError(path, number, f"line ends in {names[end]}, expected {names[seen]}", "Use one kind of line end in the whole file.")
+                raise CorpusError(
+                    path, number, f"line ends in {names[end]}, expected {names[seen]}", "Use one kind of line end in the whole file."
+                )
         if len(line) > LONGEST_LINE:
-            raise CorpusError(path, number, f"a line of {len(line):,} bytes", f"No sentence has more than {LONGEST_LINE:,}; are the line ends lost?")
+            raise CorpusError(
+                path, number, f"a line of {len(line):,} bytes", f"No sentence has more than {LONGEST_LINE:,}; are the line ends lost?"
+            )
         try:
             yield number, (line[:-1] if ends_crlf else line).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise CorpusError(path, number, f"not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}", "Convert the file to UTF-8.") from None
+            raise CorpusError(
+                path, number, f"not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}", "Convert the file to UTF-8."
+            ) from None
 
 
 def sha256(path: str | Path) -> str:
@@ -73,7 +79,9 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise KfbenchError(f"{path}: cannot be written: {error.strerror}", "Check space and permissions; what stood there is untouched.") from error
+        raise KfbenchError(
+            f"{path}: cannot be written: {error.strerror}", "Check space and permissions; what stood there is untouched."
+        ) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

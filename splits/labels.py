@@ -108,9 +108,13 @@ def _from_json(path: Path) -> list[Label]:
     labels = []
     for position, (name, row) in enumerate(rows.items()):
         if not isinstance(row, dict) or not isinstance(row.get("is_target"), bool) or type(row.get("count")) is not int:
-            raise CorpusError(path, None, f"label {name!r} needs `idx`, `count` (an integer) and `is_target` (true or false)", "Complete it.")
+            raise CorpusError(
+                path, None, f"label {name!r} needs `idx`, `count` (an integer) and `is_target` (true or false)", "Complete it."
+            )
         if row.get("idx") != position:
-            raise CorpusError(path, None, f"label {name!r} has idx {row.get('idx')!r} but stands at place {position}", "Number the labels in order.")
+            raise CorpusError(
+                path, None, f"label {name!r} has idx {row.get('idx')!r} but stands at place {position}", "Number the labels in order."
+            )
         weight = row.get("weight")
         if weight is not None and (not isinstance(weight, (int, float)) or weight < 0):
             raise CorpusError(path, None, f"label {name!r} has weight {weight!r}", "A weight is a number, 0 or more.")

@@ -80,7 +80,9 @@ def from_json(row: Any, *, file: str | Path, line: int, split: str) -> Sentence:
     """
 
     def wrong(what: str) -> CorpusError:
-        return CorpusError(file, line, what, 'A line is {"text": [tokens], "entities": [{"start", "end", "entity", "text"}]}; `end` is exclusive.')
+        return CorpusError(
+            file, line, what, 'A line is {"text": [tokens], "entities": [{"start", "end", "entity", "text"}]}; `end` is exclusive.'
+        )
 
     if not isinstance(row, dict):
         raise wrong(f"expected a JSON object, found {type(row).__name__}")
@@ -147,7 +149,9 @@ def read_jsonl(path: str | Path, *, split: str | None = None) -> list[Sentence]:
             raise CorpusError(path, number, f"not JSON: {error.msg} at column {error.colno}", "Mend or remove the line.") from None
         sentence = from_json(row, file=path, line=number, split=split or path.stem)
         if sentence.id in seen:
-            raise CorpusError(path, number, f"id {sentence.id!r} already stands in line {seen[sentence.id]}", "Ids must be unique in a file.")
+            raise CorpusError(
+                path, number, f"id {sentence.id!r} already stands in line {seen[sentence.id]}", "Ids must be unique in a file."
+            )
         seen[sentence.id] = number
         sentences.append(sentence)
     return sentences

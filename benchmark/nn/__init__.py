@@ -1,0 +1,1 @@
+"""Parts that several neural methods share: encoder, batches, span grid, CRF, taggers."""

@@ -1,0 +1,197 @@
+"""A pretrained encoder that gives one vector a word: sub-words pooled by max."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from benchmark.method import EncoderSpec
+from benchmark.nn.scratch import scratch_encoder
+from splits.errors import ConfigError
+
+METASPACE = "▁"  # SentencePiece's mark of a word's start
+OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer"}  # positions start after the pad id
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A run of words of one sentence that fits the encoder; usually the whole sentence.
+
+    Attributes:
+        sentence: index of the sentence in the caller's list.
+        start: first word of the window in its sentence.
+        pieces: sub-word ids of each word, none empty.
+    """
+
+    sentence: int
+    start: int
+    pieces: tuple[tuple[int, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Padded windows on a device.
+
+    Shapes:
+        ids, attention: [batch, sub-words]; attention is 1 on real sub-words.
+        place: [batch, n, p] position of each word's p-th sub-word; a word with fewer repeats its first.
+        keep: [batch, n] bool, True where a word is.
+    """
+
+    ids: Tensor
+    attention: Tensor
+    place: Tensor
+    keep: Tensor
+    windows: tuple[Window, ...]
+
+
+class WordEncoder(nn.Module):
+    """Any `AutoModel` with a fast tokenizer; each word is tokenised on its own, so no offset can shift.
+
+    A word that the tokenizer drops (control characters, odd spaces) is one UNK. A lone word-start mark before other
+    sub-words is left out: SentencePiece puts one before every CJK character, which would double the sequence.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.model: Any = model  # a PreTrainedModel
+        self.tokenizer = tokenizer
+        self.spec = spec
+        self.hidden: int = model.config.hidden_size
+        self.start_id = _first_id(tokenizer.cls_token_id, tokenizer.bos_token_id, what="CLS or BOS", name=spec.name)
+        self.end_id = _first_id(tokenizer.sep_token_id, tokenizer.eos_token_id, what="SEP or EOS", name=spec.name)
+        self.unk_id = _first_id(tokenizer.unk_token_id, tokenizer.mask_token_id, what="UNK", name=spec.name)
+        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_id
+        self.limit = _limit(model.config, tokenizer, spec)
+        self._known: dict[str, tuple[int, ...]] = {}
+        self._mark = tokenizer.convert_tokens_to_ids(METASPACE) if METASPACE in tokenizer.get_vocab() else None
+        self._space_first = "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)
+
+    def pieces(self, words: Sequence[str]) -> list[tuple[int, ...]]:
+        """Sub-word ids of each word; never empty."""
+        new = [w for w in dict.fromkeys(words) if w not in self._known]
+        if new:
+            asked = [f" {w}" for w in new] if self._space_first else new
+            rows = self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
+            for word, row in zip(new, rows, strict=True):
+                if len(row) > 1 and row[0] == self._mark:
+                    row = row[1:]
+                self._known[word] = tuple(row[: self.limit - 2]) or (self.unk_id,)
+        return [self._known[w] for w in words]
+
+    def windows(self, texts: Sequence[Sequence[str]]) -> list[Window]:
+        """Windows of each text in order: one, or several where it is too long and the spec says `split`."""
+        found = []
+        for i, words in enumerate(texts):
+            start, used = 0, 2
+            row: list[tuple[int, ...]] = []
+            for j, piece in enumerate(self.pieces(words)):
+                if used + len(piece) > self.limit:
+                    found.append(Window(i, start, tuple(row)))
+                    start, used, row = j, 2, []
+                    if self.spec.overlong == "truncate":
+                        break
+                row.append(piece)
+                used += len(piece)
+            if row:
+                found.append(Window(i, start, tuple(row)))
+        return found
+
+    def batch(self, windows: Sequence[Window]) -> Batch:
+        """Pad windows to the longest."""
+        n = max(len(w) for w in windows)
+        p = max(len(piece) for w in windows for piece in w.pieces)
+        t = max(sum(map(len, w.pieces)) for w in windows) + 2
+        ids = torch.full((len(windows), t), self.pad_id)
+        attention = torch.zeros(len(windows), t, dtype=torch.long)
+        place = torch.zeros(len(windows), n, p, dtype=torch.long)
+        keep = torch.zeros(len(windows), n, dtype=torch.bool)
+        for b, window in enumerate(windows):
+            row, where = [self.start_id], []
+            for piece in window.pieces:
+                at = range(len(row), len(row) + len(piece))
+                where.append([*at, *([at[0]] * (p - len(piece)))])
+                row.extend(piece)
+            row.append(self.end_id)
+            ids[b, : len(row)] = torch.tensor(row)
+            attention[b, : len(row)] = 1
+            place[b, : len(window)] = torch.tensor(where)
+            keep[b, : len(window)] = True
+        device = next(self.model.parameters()).device
+        return Batch(ids.to(device), attention.to(device), place.to(device), keep.to(device), tuple(windows))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Word vectors [batch, n, hidden]; rows of padding hold the CLS vector and mean nothing."""
+        states: Tensor = self.model(input_ids=batch.ids, attention_mask=batch.attention).last_hidden_state
+        rows = torch.arange(len(states), device=states.device)[:, None, None]
+        if batch.place.shape[-1] == 1:
+            return states[rows, batch.place].squeeze(2)
+        return states[rows, batch.place].amax(dim=2)
+
+    def save(self, directory: str) -> None:
+        """Config and tokenizer; the weights are the caller's."""
+        self.model.config.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+
+
+def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
+    """The encoder that a spec names; a `scratch` one takes its vocabulary from `words`.
+
+    Raises:
+        ConfigError: it cannot be loaded, or its tokenizer is not a fast one.
+    """
+    model: Any
+    if spec.name == "scratch":
+        model, tokenizer = scratch_encoder(spec, words)
+    else:
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(spec.name, revision=spec.revision)
+            model = AutoModel.from_pretrained(spec.name, revision=spec.revision).float()
+        except (OSError, ValueError) as error:
+            mend = "Give a hub id with its revision, or a local directory with config.json, weights and tokenizer.json."
+            raise ConfigError(f"encoder {spec.name!r} cannot be loaded: {str(error).splitlines()[0]}", mend) from error
+    if not tokenizer.is_fast:
+        raise ConfigError(f"encoder {spec.name!r} has no fast tokenizer", "Choose one that ships tokenizer.json.")
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # sentence vectors are not used: untrained weights would only fill checkpoints
+    if spec.freeze_words:
+        model.get_input_embeddings().weight.requires_grad_(False)
+    return WordEncoder(model, tokenizer, spec)
+
+
+def rebuild_encoder(directory: str, spec: EncoderSpec) -> WordEncoder:
+    """An encoder of the shape that `WordEncoder.save` wrote, its weights not yet set."""
+    model = AutoModel.from_config(AutoConfig.from_pretrained(directory))
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return WordEncoder(model, AutoTokenizer.from_pretrained(directory), spec)
+
+
+def _first_id(*ids: int | None, what: str, name: str) -> int:
+    for candidate in ids:
+        if candidate is not None:
+            return candidate
+    raise ConfigError(f"encoder {name!r}: its tokenizer has no {what} token", "Choose an encoder of the BERT family.")
+
+
+def _limit(config: Any, tokenizer: Any, spec: EncoderSpec) -> int:
+    limits = [tokenizer.model_max_length]
+    if positions := getattr(config, "max_position_embeddings", None):
+        offset = (config.pad_token_id or 0) + 1 if config.model_type in OFFSET_POSITIONS else 0
+        limits.append(positions - offset)
+    most = min(limits)
+    if spec.max_length is not None and spec.max_length > most:
+        raise ConfigError(f"encoder {spec.name!r} takes {most} sub-words, max_length asks for {spec.max_length}", "Lower max_length.")
+    return spec.max_length or most

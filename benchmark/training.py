@@ -1,0 +1,176 @@
+"""The loop that all neural methods share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from benchmark.method import FitInput, Tagger
+from benchmark.nn.batches import epoch_batches
+from benchmark.nn.encoder import Batch, Window, WordEncoder
+from splits.errors import KfbenchError
+from splits.schema import Sentence
+
+State = dict[str, Tensor]
+
+
+class Trainable(Protocol):
+    """What the loop needs of an `nn.Module`."""
+
+    encoder: WordEncoder
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Logits."""
+        ...
+
+    def loss(self, logits: Tensor, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
+        """Summed over the sentences of the batch, in float32."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How parameters are moved; who uses it states the source of each value.
+
+    Attributes:
+        warmup: a share of all steps if below 1, else a number of steps; then linear decay to 0.
+        clip: largest norm of the gradient; None: no clipping.
+        decay_all: weight decay falls on biases and norms too (quirk of the released KnowFREE code).
+    """
+
+    encoder_lr: float
+    head_lr: float
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    clip: float | None = None
+    decay_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Weights that moved, on the CPU: those that the monitor liked best, and the last."""
+
+    best: State
+    last: State
+
+
+class TrainingDivergedError(KfbenchError):
+    """The loss is not a number; names step and sentences."""
+
+
+def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: Recipe, tagger: Tagger) -> Trained:
+    """Train within the budget; `tagger` predicts with the model as it stands, for the monitor.
+
+    Raises:
+        TrainingDivergedError: the loss is NaN or infinite.
+    """
+    budget = given.budget
+    an_epoch = math.ceil(len(windows) / budget.batch_size)
+    total = budget.steps or an_epoch * budget.epochs
+    every = budget.evaluate_every or an_epoch
+    optimiser = two_rates(model, recipe)
+    schedule = warmup_and_decay(optimiser, recipe.warmup, total)
+    accumulate = Accumulator(model, given)
+    best, best_f1, without_gain = snapshot(model), -1.0, 0
+    losses: list[float] = []
+
+    for step, batch in enumerate(_endless(windows, given), 1):
+        model.train()
+        loss = accumulate(batch)
+        if not math.isfinite(loss):
+            ids = ", ".join(given.sample[w.sentence].id for w in batch)
+            raise TrainingDivergedError(
+                f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
+            )
+        if recipe.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad(set_to_none=True)
+        losses.append(loss)
+
+        if step % every == 0 or step == total:
+            model.eval()
+            f1 = given.monitor(tagger, step=step, epoch=step / an_epoch, loss=sum(losses) / len(losses))
+            losses.clear()
+            without_gain += 1
+            if f1 > best_f1:
+                best, best_f1, without_gain = snapshot(model), f1, 0
+            if budget.patience is not None and without_gain >= budget.patience:
+                break
+        if step == total:
+            break
+    model.eval()
+    return Trained(best, snapshot(model))
+
+
+def _endless(windows: Sequence[Window], given: FitInput) -> Iterator[list[Window]]:
+    for epoch in count():
+        yield from epoch_batches(windows, given.budget.batch_size, seed=given.seed, epoch=epoch)
+
+
+class Accumulator:
+    """Forward and backward of one batch, in parts; the gradient is that of the mean over the whole batch."""
+
+    def __init__(self, model: nn.Module, given: FitInput) -> None:
+        self.model = cast("Trainable", model)
+        self.given = given
+        self.autocast = given.precision == "bf16"
+
+    def __call__(self, windows: Sequence[Window]) -> float:
+        """Add the batch's gradients; returns its mean loss a window."""
+        size = math.ceil(len(windows) / self.given.budget.accumulate)
+        total = 0.0
+        for at in range(0, len(windows), size):
+            batch = self.model.encoder.batch(windows[at : at + size])
+            with torch.autocast(self.given.device, torch.bfloat16, enabled=self.autocast):
+                logits = self.model(batch)
+            loss = self.model.loss(logits, batch, self.given.sample) / len(windows)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        return total
+
+
+def two_rates(model: nn.Module, recipe: Recipe) -> Optimizer:
+    """AdamW with one rate for the encoder and one for the rest; biases and norms (by module type) do not decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, module in model.named_modules():
+        rate = recipe.encoder_lr if name.split(".")[0] == "encoder" else recipe.head_lr
+        for short, parameter in module.named_parameters(recurse=False):
+            if not parameter.requires_grad:
+                continue
+            plain = isinstance(module, (nn.LayerNorm, nn.GroupNorm)) or short.endswith("bias")
+            decay = 0.0 if plain and not recipe.decay_all else recipe.weight_decay
+            groups.setdefault((rate, decay), []).append(parameter)
+    return AdamW([{"params": ps, "lr": rate, "weight_decay": decay} for (rate, decay), ps in groups.items()])
+
+
+def warmup_and_decay(optimiser: Optimizer, warmup: float, total: int) -> LambdaLR:
+    """Linear from 0 to the rate over the warm-up steps, then linear to 0 at `total`."""
+    first = round(warmup * total) if warmup < 1 else min(int(warmup), total)
+
+    def factor(step: int) -> float:
+        return step / first if step < first else max(0.0, (total - step) / max(1, total - first))
+
+    return LambdaLR(optimiser, factor)
+
+
+def snapshot(model: nn.Module) -> State:
+    """A copy on the CPU of the weights that training moves."""
+    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
+
+
+def restore(model: nn.Module, state: State) -> None:
+    """Put a snapshot back."""
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, value in state.items():
+            parameters[name].copy_(value)

@@ -1,0 +1,49 @@
+# Targets of knowfree-bench; `make` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install test demo paper report lint types format ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt setuptools wheel
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet -c constraints.txt --no-deps fastNLP
+	touch $(STAMP)
+
+install: $(STAMP) ## make .venv with all that demo and tests need
+
+test: $(STAMP) ## run the tests (real-corpus tests too where KFBENCH_MIRROR is set)
+	$(BIN)/pytest
+
+demo: $(STAMP) ## run the demo profile end to end: four small corpora, three methods, a report
+	cd demo && ../$(BIN)/dvc repro -k && ../$(BIN)/kfbench report
+
+paper: $(STAMP) ## run the paper profile: 4 corpora x 3 sizes x 10 draws (a GPU and days)
+	$(BIN)/dvc repro -k
+
+report: $(STAMP) ## render the paper profile's report from what has been run so far
+	$(BIN)/kfbench report --partial
+
+lint: $(STAMP) ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+format: $(STAMP) ## format and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+ci: lint types test demo ## all that CI runs
+
+clean: ## remove the outputs of the demo; cells stay in its store
+	rm -rf demo/data demo/results demo/site

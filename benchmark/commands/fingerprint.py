@@ -1,0 +1,36 @@
+"""`kfbench fingerprint`: the code of a variant's method as a file that DVC can depend on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.common import ParamsFile, commands
+from benchmark.config import PARAMS, load_params
+from benchmark.fingerprint import of_method
+from benchmark.workspace import Workspace
+from splits.errors import ConfigError
+from splits.files import write_text
+
+
+@commands.command()
+def fingerprint(
+    variant: Annotated[str, typer.Option("--variant", help="A variant of the profile.")],
+    params: ParamsFile = Path(PARAMS),
+) -> None:
+    """Write data/methods/VARIANT.json: sha256 of the code that the variant's method consists of, comments left out.
+
+    Example: kfbench fingerprint --variant knowfree
+    """
+    profile = load_params(params)
+    if variant not in profile.methods:
+        raise ConfigError(f"the profile has no variant {variant!r}", f"It has: {', '.join(profile.methods)}.")
+    chosen = profile.methods[variant]
+    found = of_method(chosen.method)
+    row = {"variant": variant, **chosen.model_dump(mode="json"), "sha256": found.sha256, "modules": dict(found.modules)}
+    path = Workspace().fingerprint(variant)
+    write_text(path, json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    print(f"{path}: {found.sha256[:12]}, {len(found.modules)} modules")

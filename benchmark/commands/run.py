@@ -1,0 +1,170 @@
+"""`kfbench plan`, `run`, `gc`: cells of a profile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.commands.common import AsJson, Corpora, DrawNumbers, ParamsFile, Seeds, Sizes, Variants, commands, print_json, sizes_of
+from benchmark.config import PARAMS, load_params
+from benchmark.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchmark.engine import Report
+    from benchmark.plan import Filter
+    from benchmark.store import Store
+
+
+def _filter(corpus: Corpora, variant: Variants, size: Sizes, draw: DrawNumbers, seed: Seeds) -> Filter:
+    from benchmark.plan import Filter
+
+    return Filter(corpus or (), variant or (), sizes_of(size), draw or (), seed or ())
+
+
+@commands.command()
+def plan(
+    params: ParamsFile = Path(PARAMS),
+    corpus: Corpora = None,
+    variant: Variants = None,
+    size: Sizes = None,
+    draw: DrawNumbers = None,
+    seed: Seeds = None,
+    cells: Annotated[bool, typer.Option("--cells", help="A line a cell, with failures.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cells of the profile: done, running, failed, stale, missing, and the time left.
+
+    Example: kfbench plan --corpus weibo --cells
+    """
+    from benchmark.plan import make_plan
+    from benchmark.progress import duration
+    from benchmark.status import STATES, seconds_left, states
+    from benchmark.store import Store
+
+    workspace = Workspace()
+    found = make_plan(load_params(params), workspace, _filter(corpus, variant, size, draw, seed))
+    store = Store(workspace.store)
+    state = states(found, store)
+    left = seconds_left(found, state, store)
+    if as_json:
+        rows: list[dict[str, Any]] = []
+        for cell, status in zip(found.cells, state, strict=True):
+            failure = store.failure(cell.hash) if cell.hash and status == "failed" else None
+            rows.append({**cell.id.model_dump(), "hash": cell.hash, "state": status, "error": failure.error if failure else None})
+        print_json({"cells": rows, "n/a": [vars(pair) for pair in found.not_applicable], "seconds_left": left})
+        return
+    console = Console(highlight=False)
+    if cells:
+        for cell, status in zip(found.cells, state, strict=True):
+            failure = store.failure(cell.hash) if cell.hash and status == "failed" else None
+            console.print(f"{status:8} {cell.id}" + (f"  {failure.error.splitlines()[0]}" if failure else ""), markup=False)
+    table = Table("corpus", "variant", *STATES)
+    counts: Counter[tuple[str, str, str]] = Counter((c.id.corpus, c.id.variant, s) for c, s in zip(found.cells, state, strict=True))
+    for corpus_name, variant_name in found.pairs:
+        numbers = [counts[corpus_name, variant_name, status] for status in STATES]
+        if any(numbers):
+            table.add_row(corpus_name, variant_name, *(str(n) if n else "" for n in numbers))
+    console.print(table)
+    for pair in found.not_applicable:
+        console.print(f"n/a: {pair.corpus} x {pair.variant}: {pair.reason}", markup=False)
+    rest = sum(status != "done" for status in state)
+    time = "none finished yet to estimate from" if left is None else f"about {duration(left)} on one worker"
+    console.print(f"{len(state) - rest} of {len(state)} cells done" + (f"; {rest} to go, {time}" if rest else ""))
+
+
+@commands.command()
+def run(
+    params: ParamsFile = Path(PARAMS),
+    corpus: Corpora = None,
+    variant: Variants = None,
+    size: Sizes = None,
+    draw: DrawNumbers = None,
+    seed: Seeds = None,
+    record: Annotated[bool, typer.Option("--record", help="Then write results/<corpus>/<variant> anew, as the DVC stage does.")] = False,
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Keep the best tagger of each cell in the store.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
+) -> None:
+    """Run the cells that are not done, one after the other; a failing one does not stop the rest.
+
+    Interrupted or killed at any moment, it goes on where it was.
+
+    Example: kfbench run --corpus weibo --variant knowfree --size 250 --draw 0
+    """
+    from benchmark.collect import collect
+    from benchmark.engine import engine
+    from benchmark.plan import make_plan
+    from benchmark.progress import Bar
+    from benchmark.store import Store
+    from benchmark.worker import Worker
+
+    workspace, profile = Workspace(), load_params(params)
+    found = make_plan(profile, workspace, _filter(corpus, variant, size, draw, seed))
+    store = Store(workspace.store)
+    worker = Worker(profile, workspace, store, checkpoints=checkpoints or profile.checkpoints, required=found.required, force=force)
+    with Bar(store, len(found.cells)) as bar:
+        for pair in found.not_applicable:
+            bar.console.print(f"n/a: {pair.corpus} x {pair.variant}: {pair.reason}", markup=False)
+        report = engine().run(found.cells, worker, bar)
+    if record:
+        whole = make_plan(profile, workspace, _filter(corpus, variant, None, None, None))
+        collect(whole, store, workspace.results, profile.protocol)
+    _close(report, store)
+
+
+def _close(report: Report, store: Store) -> None:
+    """The last lines, and the exit status."""
+    console = Console(stderr=True, highlight=False)
+    console.print(f"{report.count('ran')} run, {report.count('kept')} done before, {len(report.failed)} failed")
+    for cell in report.failed:
+        failure = store.failure(cell.hash) if cell.hash else None
+        last = failure.traceback.rstrip() if failure else ""
+        console.print(f"\n{cell.id} failed; run it again with `kfbench run` once mended\n{last}", markup=False)
+    if report.interrupted:
+        console.print("stopped; what is done is kept")
+        raise typer.Exit(130)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def gc(
+    params: ParamsFile = Path(PARAMS),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove cells from the store that are not in the profile's plan, and checkpoints that nothing requires.
+
+    Example: kfbench gc --dry-run
+    """
+    from benchmark.plan import make_plan
+    from benchmark.store import Store, prune
+
+    workspace, profile = Workspace(), load_params(params)
+    found = make_plan(profile, workspace)
+    store = Store(workspace.store)
+    unknown = [cell.id.corpus for cell in found.cells if cell.hash is None]
+    if unknown:
+        from splits.errors import ConfigError
+
+        raise ConfigError(
+            f"{unknown[0]} is not prepared: its cells cannot be told from stale ones", "Prepare every corpus of the profile first."
+        )
+    keep = None if profile.checkpoints else found.required
+    cells, checkpoints = prune(store, found.hashes, keep, dry_run=True)
+    names = store.cells()
+    for hash in cells:
+        print(f"cell {hash[:12]}  {names.get(hash, '(failed or damaged)')}")
+    for hash in checkpoints:
+        print(f"checkpoint of {names.get(hash, hash[:12])}")
+    if not cells and not checkpoints:
+        print("nothing to remove")
+        return
+    if dry_run or not (yes or typer.confirm(f"Remove {len(cells)} cells and {len(checkpoints)} checkpoints?")):
+        return
+    prune(store, found.hashes, keep)
+    print(f"removed {len(cells)} cells and {len(checkpoints)} checkpoints")

@@ -1,0 +1,88 @@
+"""What a cell's result depends on, as one hash: configuration, data and code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmark.method import EncoderSpec
+from splits.errors import ConfigError
+from splits.files import sha256, write_text
+
+WEIGHTS_AND_WORDS = {".json", ".txt", ".model", ".safetensors", ".bin"}  # what `from_pretrained` reads; a README does not count
+SCRATCH = ("layers", "hidden", "heads", "seed")
+
+
+def cell_hash(config: Mapping[str, Any]) -> str:
+    """sha256 of a cell's resolved configuration, whatever the order of its keys."""
+    return hashlib.sha256(canonical(config).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys.
+
+    Raises:
+        TypeError: a value that JSON cannot say: its `repr` might differ from run to run.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+class Encoders:
+    """Identities of encoders; contents of directories are remembered by path, size and time of each file.
+
+    Args:
+        memory: a JSON file for what was hashed before; weights of a gigabyte are not read for every plan.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self.memory = memory
+        self._known: dict[str, str] | None = None
+
+    def identity(self, spec: EncoderSpec) -> dict[str, Any]:
+        """What of a spec decides the vectors: the revision of a hub id, or the content of a directory whatever its name.
+
+        Raises:
+            ConfigError: a hub id without a revision, or a directory without an encoder.
+        """
+        values = asdict(spec)
+        shape = {name: values.pop(name) for name in SCRATCH}
+        if spec.name == "scratch":
+            return values | shape
+        directory = Path(spec.name).expanduser()
+        if directory.is_dir():
+            return values | {"name": None, "revision": None, "content": self.content(directory)}
+        if spec.revision is None:
+            mend = "Give a hub id with `revision` (a commit), or a directory that exists."
+            raise ConfigError(f"encoder {spec.name!r}: no such directory, and a hub id without a revision is not reproducible", mend)
+        return values
+
+    def content(self, directory: Path) -> str:
+        """sha256 over names and contents of the files that make an encoder."""
+        files = sorted(f for f in directory.iterdir() if f.is_file() and f.suffix in WEIGHTS_AND_WORDS and not f.name.startswith("."))
+        if not any(file.name == "config.json" for file in files):
+            raise ConfigError(
+                f"encoder {str(directory)!r}: there is no config.json in it", "Name a directory that `save_pretrained` wrote."
+            )
+        return hashlib.sha256("\n".join(f"{file.name} {self._file(file)}" for file in files).encode()).hexdigest()
+
+    def _file(self, file: Path) -> str:
+        stat = file.stat()
+        key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        known = self._load()
+        if key not in known:
+            known[key] = sha256(file)
+            if self.memory is not None:
+                write_text(self.memory, json.dumps(known, indent=1, sort_keys=True) + "\n")
+        return known[key]
+
+    def _load(self) -> dict[str, str]:
+        if self._known is None:
+            try:
+                self._known = dict(json.loads(self.memory.read_text(encoding="utf-8"))) if self.memory else {}
+            except (OSError, ValueError):  # absent or damaged: hash again
+                self._known = {}
+        return self._known

@@ -1,0 +1,199 @@
+"""Which cells a profile asks for, and which pairs cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+from benchmark.cell import Cell
+from benchmark.config import Params, Training
+from benchmark.fingerprint import of_method
+from benchmark.hashing import cell_hash
+from benchmark.method import Method, build
+from benchmark.result import CellId
+from benchmark.workspace import Workspace
+from splits.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell of the plan with its resolved configuration; `hash` is None while its corpus is not prepared."""
+
+    id: CellId
+    hash: str | None
+    config: dict[str, Any]
+    method: Method
+    training: Training
+    upstream: Planned | None = None
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A pair that cannot be: BERT-CRF on a nested corpus."""
+
+    corpus: str
+    variant: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What of a plan is meant; an empty collection means all."""
+
+    corpora: Collection[str] = ()
+    variants: Collection[str] = ()
+    sizes: Collection[int | str] = ()
+    draws: Collection[int] = ()
+    seeds: Collection[int] = ()
+
+    def pair(self, corpus: str, variant: str) -> bool:
+        return _in(corpus, self.corpora) and _in(variant, self.variants)
+
+    def cell(self, id: CellId) -> bool:
+        return self.pair(id.corpus, id.variant) and _in(id.size, self.sizes) and _in(id.draw, self.draws) and _in(id.seed, self.seeds)
+
+
+def _in(value: object, allowed: Collection[object]) -> bool:
+    return not allowed or value in allowed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a profile, in the order they run."""
+
+    cells: tuple[Planned, ...]
+    not_applicable: tuple[NotApplicable, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = field(default=())
+
+    @cached_property
+    def hashes(self) -> frozenset[str]:
+        return frozenset(cell.hash for cell in self.cells if cell.hash is not None)
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Hashes of the cells that another one starts from: their checkpoints are kept."""
+        return frozenset(cell.upstream.hash for cell in self.cells if cell.upstream and cell.upstream.hash)
+
+
+def make_plan(params: Params, workspace: Workspace, only: Filter | None = None) -> Plan:
+    """The cells that params ask for, those of `only`.
+
+    Raises:
+        ConfigError: a filter names what the profile does not have; a method or a parameter that does not exist.
+    """
+    only = only or Filter()
+    _check(params, only)
+    pairs = [(c, v) for c in params.corpora for v in params.variants if only.pair(c, v)]
+    cells: list[Planned] = []
+    absent: list[NotApplicable] = []
+    for corpus, variant in pairs:
+        builder = _Pair(params, workspace, corpus, variant)
+        if builder.reason is not None:
+            absent.append(NotApplicable(corpus, variant, builder.reason))
+            continue
+        for size in params.sizes:
+            for draw in range(params.draws):
+                for seed in params.seeds:
+                    id = CellId(corpus=corpus, variant=variant, size=size, draw=draw, seed=seed)
+                    if only.cell(id):
+                        cells.append(builder.planned(id))
+    return Plan(tuple(cells), tuple(absent), tuple(pairs))
+
+
+def _check(params: Params, only: Filter) -> None:
+    known: list[tuple[str, Iterable[object], Iterable[object]]] = [
+        ("corpus", only.corpora, params.corpora),
+        ("variant", only.variants, params.variants),
+        ("size", only.sizes, params.sizes),
+        ("draw", only.draws, range(params.draws)),
+        ("seed", only.seeds, params.seeds),
+    ]
+    for kind, asked, there in known:
+        for value in asked:
+            if value not in there:
+                raise ConfigError(
+                    f"the profile has no {kind} {value!r}", f"It has: {', '.join(map(str, there))}; edit params.yaml to add one."
+                )
+
+
+class _Pair:
+    """What all cells of a corpus and a variant share."""
+
+    def __init__(self, params: Params, workspace: Workspace, corpus: str, variant: str) -> None:
+        self.params, self.workspace, self.corpus, self.variant = params, workspace, corpus, variant
+        chosen = params.methods[variant]
+        self.method = build(chosen.method, chosen.params)
+        self.training = params.training_of(variant)
+        self.reason = self.method.supports(workspace.info(corpus))
+        self.above = self._above() if self.reason is None else None
+        if self.method.artefacts and self.reason is None:
+            raise ConfigError(
+                f"variant {variant!r} needs {', '.join(self.method.artefacts)}, which no stage makes yet", "Leave it out of `variants`."
+            )
+
+    def _above(self) -> _Pair | None:
+        required = self.method.requires
+        if required is None:
+            return None
+        if required not in self.params.methods:
+            raise ConfigError(
+                f"variant {self.variant!r} requires {required!r}, which `methods` does not define", "Define it, or leave it out."
+            )
+        return _Pair(self.params, self.workspace, self.corpus, required)
+
+    def planned(self, id: CellId) -> Planned:
+        upstream = self.above.planned(id.model_copy(update={"variant": self.above.variant})) if self.above else None
+        if not self.workspace.prepared(self.corpus):
+            return Planned(id, None, {}, self.method, self.training, upstream)
+        config = self._shared | {
+            "cell": id.model_dump(),
+            "data": {**self._data, "sample": self.workspace.sample_hash(id.corpus, id.size, id.draw)},
+            "upstream": upstream.hash if upstream else None,
+        }
+        return Planned(id, cell_hash(config), config, self.method, self.training, upstream)
+
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        return dict(self.workspace.data(self.corpus).hashes)
+
+    @cached_property
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "method": {"name": self.method.name, "params": asdict(cast("Any", self.method))},
+            "encoder": self.workspace.encoders.identity(self.params.encoders[self.corpus].spec()),
+            "training": self.training.model_dump(),
+            "dev_size": self.params.protocol.dev_size,
+            "code": of_method(self.params.methods[self.variant].method).sha256,
+        }
+
+
+def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: Any = None) -> Cell:
+    """A planned cell with its data.
+
+    Raises:
+        CorpusError: the corpus is not prepared or not drawn.
+    """
+    id, training = planned.id, planned.training
+    data = workspace.data(id.corpus)
+    if planned.hash is None:
+        raise ConfigError(f"{id}: the corpus was prepared after the plan was made", "Run the command again.")
+    return Cell(
+        id=id,
+        hash=planned.hash,
+        method=planned.method,
+        sample=data.sample(id.size, id.draw),
+        dev=data.dev(params.protocol.dev_size),
+        test=data.corpus.splits["test"],
+        train=data.corpus.splits["train"],
+        labels=data.corpus.labels,
+        corpus=data.info,
+        encoder=params.encoders[id.corpus].spec(),
+        budget=training.budget(),
+        precision=training.precision,
+        threads=training.threads,
+        device=training.device,
+        protocol="dev" if params.protocol.dev_size is None else f"dev_size {params.protocol.dev_size}",
+        upstream=upstream,
+    )

@@ -1,0 +1,238 @@
+"""Where cells live: a directory a hash, whole or absent, one worker at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from benchmark.result import METRICS, CellId, Metrics, Run, load_metrics, load_run
+from splits.errors import KfbenchError
+from splits.files import write_text
+
+LAST_PREDICTIONS = "predictions.last.jsonl"  # of the last step's tagger; PREDICTIONS are of the one chosen on dev
+MANIFEST = "cell.json"  # cell, configuration, and sha256 of every other file
+CHECKPOINT = "checkpoint"
+BROKEN = "broken"  # damaged cells are moved there, not deleted: somebody may want to know why
+HASH = 64  # characters of a sha256
+
+
+class Busy(Exception):  # noqa: N818 - not an error: somebody else is at work
+    """Another process holds the cell's lock."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that raised: when, what, and the traceback."""
+
+    cell: str
+    error: str
+    traceback: str
+    time: str
+    seconds: float
+
+
+class Store:
+    """Cells under their hashes.
+
+    A cell is written into a temporary neighbour and renamed, so that a process killed at any moment leaves a whole cell
+    or none. Its lock is a `flock`: it dies with the process that holds it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.moved: list[str] = []  # warnings about damaged cells, for whoever shows them
+
+    def path(self, hash: str) -> Path:
+        return self.root / hash
+
+    def done(self, hash: str) -> bool:
+        """Whether a whole cell is there; a damaged one is not."""
+        return self.path(hash).is_dir() and self.damage(hash) is None
+
+    def damage(self, hash: str) -> str | None:
+        """What is wrong with a cell's directory, or None."""
+        directory = self.path(hash)
+        try:
+            manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+            if manifest["hash"] != hash:
+                return f"{MANIFEST} belongs to cell {manifest['hash']}"
+            for name, expected in manifest["files"].items():
+                if hashlib.sha256((directory / name).read_bytes()).hexdigest() != expected:
+                    return f"{name} is not what was written"
+            if load_metrics(directory).hash != hash:
+                return f"{METRICS} belongs to another cell"
+        except KfbenchError as error:
+            return error.what
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return f"{MANIFEST}: {error}"
+        return None
+
+    def metrics(self, hash: str) -> Metrics:
+        return load_metrics(self.path(hash))
+
+    def run(self, hash: str) -> Run:
+        return load_run(self.path(hash))
+
+    def checkpoint(self, hash: str) -> Path | None:
+        """Where the best tagger is saved, or None."""
+        directory = self.path(hash) / CHECKPOINT
+        return directory if directory.is_dir() else None
+
+    @contextmanager
+    def lock(self, hash: str, *, wait: bool = False) -> Iterator[None]:
+        """Hold a cell; inside, nobody else writes it, and what a dead process left of it is gone.
+
+        Raises:
+            Busy: another process holds it, and `wait` is False.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / f"{hash}.lock")
+        try:
+            lock.acquire(timeout=-1 if wait else 0, poll_interval=0.2)
+        except Timeout:
+            raise Busy(hash) from None
+        try:
+            for left in self.root.glob(f".tmp-{hash}-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            self._set_aside(hash)
+            yield
+        finally:
+            lock.release()
+
+    def running(self, hash: str) -> bool:
+        """Whether some process holds the cell."""
+        path = self.root / f"{hash}.lock"
+        if not path.exists():
+            return False
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def _set_aside(self, hash: str) -> None:
+        if not self.path(hash).exists() or (damage := self.damage(hash)) is None:
+            return
+        target = self.root / BROKEN / f"{hash}-{time.time_ns()}"
+        target.parent.mkdir(exist_ok=True)
+        self.path(hash).rename(target)
+        self.moved.append(f"cell {hash[:12]} is damaged ({damage}); moved to {target}, it will be run again")
+
+    def clean(self) -> None:
+        """Remove what dead processes left half-written; a cell that somebody holds is not touched."""
+        if not self.root.is_dir():
+            return
+        for left in self.root.glob(".tmp-*"):
+            hash = left.name.split("-")[1]
+            try:
+                with self.lock(hash):
+                    shutil.rmtree(left, ignore_errors=True)
+            except Busy:
+                continue
+
+    @contextmanager
+    def writing(self, hash: str) -> Iterator[Path]:
+        """A temporary directory that becomes the cell's, at once, when the block ends well. The caller holds the lock."""
+        temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{hash}-", dir=self.root))
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _to_disk(file)
+            _to_disk(temporary)
+            temporary.chmod(0o755)  # mkdtemp's is private
+            if self.path(hash).exists():  # --force: a rename cannot replace a directory that is not empty
+                shutil.rmtree(self.path(hash))
+            temporary.rename(self.path(hash))
+            _to_disk(self.root)
+            self._failure_file(hash).unlink(missing_ok=True)
+        except OSError as error:
+            raise KfbenchError(
+                f"{self.path(hash)}: cannot be written: {error.strerror}", "Check space and permissions, then run again."
+            ) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def write_manifest(self, directory: Path, hash: str, cell: CellId, config: Mapping[str, Any]) -> None:
+        """Say what the files of a cell are, once all of them (but a checkpoint) are written."""
+        files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(directory.iterdir()) if f.is_file()}
+        row = {"cell": cell.model_dump(), "hash": hash, "config": dict(config), "files": files}
+        write_text(directory / MANIFEST, json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+    def fail(self, hash: str, failure: Failure) -> None:
+        """Keep why a cell failed; it is no result, and the next run tries again."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_text(self._failure_file(hash), json.dumps(vars(failure), ensure_ascii=False, indent=1) + "\n")
+
+    def failure(self, hash: str) -> Failure | None:
+        """Why the last run of a cell failed, or None."""
+        try:
+            return Failure(**json.loads(self._failure_file(hash).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _failure_file(self, hash: str) -> Path:
+        return self.root / f"{hash}.failed.json"
+
+    def forget(self, hash: str) -> None:
+        """Remove a cell, its failure and its lock's file."""
+        with self.lock(hash):
+            shutil.rmtree(self.path(hash), ignore_errors=True)
+            self._failure_file(hash).unlink(missing_ok=True)
+        (self.root / f"{hash}.lock").unlink(missing_ok=True)
+
+    def hashes(self) -> list[str]:
+        """Of every cell that has a directory or a failure here, damaged ones too."""
+        if not self.root.is_dir():
+            return []
+        names = {
+            path.name.removesuffix(".failed.json") for path in self.root.iterdir() if path.is_dir() or path.name.endswith(".failed.json")
+        }
+        return sorted(name for name in names if len(name) == HASH and not name.startswith("."))
+
+    def cells(self) -> dict[str, CellId]:
+        """Which cell each stored hash is of, as its manifest says."""
+        found = {}
+        for hash in self.hashes():
+            try:
+                found[hash] = CellId(**json.loads((self.path(hash) / MANIFEST).read_text(encoding="utf-8"))["cell"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return found
+
+
+def prune(store: Store, keep: frozenset[str], checkpoints: frozenset[str] | None, *, dry_run: bool = False) -> tuple[list[str], list[str]]:
+    """Remove cells that are not among `keep`, and checkpoints that are not among `checkpoints` (None: all stay).
+
+    Returns:
+        Hashes of the cells, and of the cells whose checkpoint alone, that went or would go; a cell that runs stays.
+    """
+    cells = [hash for hash in store.hashes() if hash not in keep and not store.running(hash)]
+    alone = [h for h in store.hashes() if h in keep and checkpoints is not None and h not in checkpoints and store.checkpoint(h)]
+    if not dry_run:
+        for hash in cells:
+            store.forget(hash)
+        for hash in alone:
+            shutil.rmtree(store.path(hash) / CHECKPOINT)
+    return cells, alone
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

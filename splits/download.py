@@ -24,7 +24,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers that another attempt may change
 
 
-class _TryAgain(Exception):
+class _TransientError(Exception):
     """A failure that may be over in a second."""
 
 
@@ -123,7 +123,7 @@ def _download(client: httpx.Client, name: str, file: Pinned, path: Path, bars: P
             try:
                 _transfer(client, file, temporary, lambda count: bars.update(task, advance=count))
                 break
-            except (_TryAgain, httpx.TransportError) as error:
+            except (_TransientError, httpx.TransportError) as error:
                 if attempt == ATTEMPTS or isinstance(error, httpx.UnsupportedProtocol):
                     raise KfbenchError(f"{where}: cannot be downloaded: {_why(error)} (attempt {attempt} of {ATTEMPTS})", offline) from None
                 pause(PAUSE * 2 ** (attempt - 1))
@@ -148,7 +148,7 @@ def _transfer(client: httpx.Client, file: Pinned, temporary: Path, advance: Call
     received = 0
     with client.stream("GET", file.url, headers={"Accept-Encoding": "identity"}) as answer, temporary.open("wb") as out:
         if answer.status_code in BUSY:
-            raise _TryAgain(f"HTTP {answer.status_code}")
+            raise _TransientError(f"HTTP {answer.status_code}")
         answer.raise_for_status()
         head = b""
         for chunk in answer.iter_bytes():
@@ -161,7 +161,7 @@ def _transfer(client: httpx.Client, file: Pinned, temporary: Path, advance: Call
         out.flush()
         os.fsync(out.fileno())
     if received < file.size and not looks_like_html(head):
-        raise _TryAgain(f"the connection ended after {received:,} of {file.size:,} bytes")
+        raise _TransientError(f"the connection ended after {received:,} of {file.size:,} bytes")
 
 
 def _why(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -39,24 +38,36 @@ def prepare(name: str, out: Path, *, mirror: Path | None = None, downloads: Path
         KfbenchError: unknown corpus, missing or damaged files, or `out` holds something that is no prepared corpus.
     """
     corpus, facts = _read(name, mirror, downloads, listed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making, leaving = (out.with_name(f".{out.name}.{word}") for word in ("making", "leaving"))
-    with FileLock(out.with_name(f".{out.name}.lock")):
-        if out.exists() and not (out / FACTS).is_file() and not (out.is_dir() and not any(out.iterdir())):
-            raise KfbenchError(f"{out}: holds something that is no prepared corpus", "Choose another folder, or empty this one.")
-        for left_by_a_kill in (making, leaving):
-            shutil.rmtree(left_by_a_kill, ignore_errors=True)
-        try:
-            _write(making, corpus, facts)
-            if out.exists():
-                os.replace(out, leaving)
-            os.replace(making, out)
-        except OSError as error:
-            raise KfbenchError(f"{out}: cannot be written: {error.strerror}", "Check space and permissions.") from error
-        finally:
-            for left in (making, leaving):
-                shutil.rmtree(left, ignore_errors=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(out.with_name(f".{out.name}.lock")):
+            if out.exists() and not (out / FACTS).is_file() and not (out.is_dir() and not any(out.iterdir())):
+                raise KfbenchError(f"{out}: holds something that is no prepared corpus", "Choose another folder, or empty this one.")
+            making = out.with_name(f".{out.name}.making")
+            shutil.rmtree(making, ignore_errors=True)  # left by a kill
+            try:
+                _write(making, corpus, facts)
+                _put(making, out)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
+    except OSError as error:
+        raise KfbenchError(f"{out}: cannot be written: {error.strerror}", "Check space and permissions.") from error
     return corpus
+
+
+def _put(made: Path, out: Path) -> None:
+    """Rename a folder over another; a failure puts the old one back."""
+    leaving = out.with_name(f".{out.name}.leaving")
+    shutil.rmtree(leaving, ignore_errors=True)
+    if out.exists():
+        out.rename(leaving)
+    try:
+        made.rename(out)
+    except OSError:
+        if leaving.exists():
+            leaving.rename(out)
+        raise
+    shutil.rmtree(leaving, ignore_errors=True)
 
 
 def _read(name: str, mirror: Path | None, downloads: Path, listed: Path | None) -> tuple[Corpus, dict[str, Any]]:

@@ -99,13 +99,19 @@ def from_json(row: Any, *, file: str | Path, line: int, split: str) -> Sentence:
     entities = row.get("entities")
     if not isinstance(entities, list):
         raise wrong("`entities` must be a list")
+    repaired = row.get("repaired", 0)
+    if type(repaired) is not int or repaired < 0:
+        raise wrong("`repaired` must be a number of tags, 0 or more")
+    name = row.get("id")
+    if name is not None and type(name) not in (str, int):
+        raise wrong("`id` must be a string or a whole number")
     known = {"id", "text", "label", "entities", "repaired"}
     return Sentence(
-        id=str(row["id"]) if "id" in row else f"{split}-{line - 1}",
+        id=f"{split}-{line - 1}" if name is None else str(name),
         text=text,
         entities=tuple(_entity(e, text, wrong) for e in entities),
         tags=tags,
-        repaired=int(row.get("repaired", 0)),
+        repaired=repaired,
         extra={k: v for k, v in row.items() if k not in known},
     )
 

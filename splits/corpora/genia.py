@@ -6,7 +6,9 @@ import re
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 from xml.etree import ElementTree
 
 from splits.corpus import Corpus
@@ -95,12 +97,13 @@ def documents(path: Path) -> Iterator[tuple[str, list[Sentence]]]:
         CorpusError: the archive or its XML is broken; names archive, member and line.
     """
     where = f"{path}!{MEMBER}"
-    parser = ElementTree.XMLPullParser(("end",))
+    parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(("end",))
     number = 0
     try:
         for number, line in enumerate(_lines(path), 1):  # fed by lines, so that an error can name its line
             parser.feed(line)
-            for _, element in parser.read_events():
+            for event in parser.read_events():
+                element = cast(ElementTree.Element, event[-1])  # an `end` event is a pair
                 if element.tag == "article":
                     yield _document(element, where, number)
                     element.clear()
@@ -165,4 +168,4 @@ def tokenise(text: str, boundaries: Collection[int]) -> Iterator[tuple[int, int]
     """Tokens as (start, end) in characters; each boundary is the end or start of a token."""
     for match in TOKEN.finditer(text):
         cuts = [match.start(), *sorted(place for place in boundaries if match.start() < place < match.end()), match.end()]
-        yield from zip(cuts, cuts[1:], strict=False)
+        yield from pairwise(cuts)

@@ -12,7 +12,7 @@ from splits.partition import hash_order, verify
 from splits.schema import Sentence
 from splits.source import Source, github
 
-# The project's own page is plain http and unversioned; this copy is the one that the KnowFREE authors' counts fit.
+# A copy that can be pinned to a commit; what the KnowFREE authors call mit_movies.
 REPOSITORY, COMMIT = "Piyush1416/Building-Custom-Name-Entity-Recognition-NER-using-BERT", "fe1e85b186ab87b7a309d1887fbcf246921196cb"
 
 SOURCE = Source(

@@ -1,0 +1,151 @@
+"""A table as Markdown, LaTeX (booktabs) and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabulate import DataRow, TableFormat, tabulate
+from tabulate import Line as Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number with its spread and a remark (n, a hole, a footnote); or just text."""
+
+    text: str
+    spread: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row. `rule`: one is drawn above it, a group begins; `aside`: it is about the rows above, not one of them."""
+
+    cells: tuple[Cell, ...]
+    rule: bool = False
+    aside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Title, caption and lines for readers; `records` for machines, numbers unrounded and in [0, 1].
+
+    `labels` says how many columns, from the left, name the row.
+    """
+
+    name: str
+    title: str
+    caption: str
+    head: tuple[str, ...]
+    lines: tuple[Line, ...]
+    records: tuple[Mapping[str, Any], ...]
+    labels: int = 1
+    notes: tuple[str, ...] = ()
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table under its title and caption."""
+    rows = [[_plain(cell) for cell in line.cells] for line in table.lines]
+    align = ["left"] * table.labels + ["right"] * (len(table.head) - table.labels)
+    body = tabulate(rows, [_markdown(h) for h in table.head], tablefmt="pipe", colalign=align, disable_numparse=True)
+    notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
+    return f"**{_markdown(table.title)}.** {_markdown(table.caption)}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+
+
+def _plain(cell: Cell) -> str:
+    parts = [_markdown(cell.text), f"± {cell.spread}" if cell.spread else "", f"({_markdown(cell.remark)})" if cell.remark else ""]
+    return " ".join(part for part in parts if part)
+
+
+def _markdown(text: str) -> str:
+    """Text that Markdown leaves alone. An underscore inside a word means nothing to it and stays readable."""
+    text = re.sub(r"([\\`*|<\[])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
+
+
+# After `\\` LaTeX takes a bracket or a star for an option of the line break, also on the next line: hence the braces.
+LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    "±": r"$\pm$",
+    "–": "--",
+}
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it is, on one line. CJK stays: it needs XeLaTeX or LuaLaTeX and a font, no escape."""
+    return "".join(LATEX.get(c, c) for c in " ".join(text.split()))
+
+
+def to_latex(table: Table) -> str:
+    """A `table` environment for `\\usepackage{booktabs}`; notes stand under the rule."""
+    rows = [[_latex_cell(cell) for cell in line.cells] for line in table.lines]
+    body = tabulate(rows, [latex_escape(h) for h in table.head], tablefmt=_booktabs(table), disable_numparse=True, stralign="left")
+    lines = body.split("\n")
+    first = len(lines) - 2 - len(rows)  # two lines close the table
+    for i, line in reversed(list(enumerate(table.lines))):
+        if line.rule and i:
+            lines.insert(first + i, r"\midrule")
+    needs = "booktabs" if body.isascii() else "booktabs; CJK needs XeLaTeX or LuaLaTeX with a font that has it"
+    notes = [rf"\par\smallskip\footnotesize {latex_escape(note)}" for note in table.notes]
+    return "\n".join(
+        [
+            f"% needs: {needs}",
+            r"\begin{table}[htbp]",
+            r"\centering\small",
+            rf"\caption{{\textbf{{{latex_escape(table.title)}.}} {latex_escape(table.caption)}}}",
+            rf"\label{{tab:{re.sub(r'[^A-Za-z0-9:.-]+', '-', table.name)}}}",
+            *lines,
+            *notes,
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_cell(cell: Cell) -> str:
+    parts = [latex_escape(cell.text)]
+    parts += [rf"{{\scriptsize $\pm$ {latex_escape(cell.spread)}}}"] if cell.spread else []
+    parts += [rf"{{\scriptsize ({latex_escape(cell.remark)})}}"] if cell.remark else []
+    return " ".join(part for part in parts if part)
+
+
+def _booktabs(table: Table) -> TableFormat:
+    """tabulate's own `latex_booktabs` escapes cells, ours hold commands; `latex_raw` has no booktabs rules."""
+    columns = "l" * table.labels + "r" * (len(table.head) - table.labels)
+    row = DataRow("", " & ", r" \\")
+    return TableFormat(
+        lineabove=lambda *_: f"\\begin{{tabular}}{{{columns}}}\n\\toprule",
+        linebelowheader=Rule(r"\midrule", "", "", ""),
+        linebetweenrows=None,
+        linebelow=lambda *_: "\\bottomrule\n\\end{tabular}",
+        headerrow=row,
+        datarow=row,
+        padding=0,
+        with_header_hide=None,
+    )
+
+
+def to_csv(records: Iterable[Mapping[str, Any]], head: Sequence[str] = ()) -> str:
+    """Records with a header line; None is an empty field, a float has 6 decimals. `head` names the columns where there may be no record."""
+    records = list(records)
+    names = list(head) or list(dict.fromkeys(name for record in records for name in record))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({name: round(value, 6) if isinstance(value, float) else value for name, value in record.items()})
+    return out.getvalue()

@@ -1,0 +1,191 @@
+"""The tables of a report: F1, per type, supplement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from reports.aggregate import PROTOCOLS, VALUES, Overlap, Results, Size, Summary, Value, type_f1
+from reports.captions import conditions
+from reports.formats import Cell, Line, Table
+
+NOTHING = "–"
+SUPPLEMENT = {
+    "precision": "P",
+    "recall": "R",
+    "f1": "F1",
+    "boundary_f1": "boundary F1",
+    "unseen_f1": "unseen F1",
+    "no_overlap_f1": "no-overlap F1",
+}
+OTHER = {"dev": "last", "last": "dev"}
+
+# The best number of a column is not set in bold: without a test of the difference, bold says more than is known.
+
+
+@dataclass
+class Footnotes:
+    """Letters for reasons, in the order of their first use."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def mark(self, reason: str) -> str:
+        return self.reasons.setdefault(reason, _letter(len(self.reasons)))
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(f"({letter}) {reason}" for reason, letter in self.reasons.items())
+
+
+def _letter(i: int) -> str:
+    return chr(ord("a") + i) if i < 26 else _letter(i // 26 - 1) + chr(ord("a") + i % 26)
+
+
+def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], biases: Mapping[str, str]) -> Table:
+    """Mean, standard deviation and n of F1: a row a variant of a corpus, a column a size."""
+    params = results.params
+    footnotes, lines = Footnotes(), []
+    for corpus in params.corpora:
+        for i, variant in enumerate(params.variants):
+            cells = [_entry(results, VALUES["f1"], corpus, variant, size, footnotes, n=True) for size in params.sizes]
+            lines.append(Line((Cell(corpus if i == 0 else ""), Cell(variant), *cells), rule=i == 0))
+        shares = [_share(overlaps.get((corpus, size))) for size in params.sizes]
+        if params.draws > 1 and any(share != NOTHING for share in shares):
+            lines.append(Line((Cell(""), Cell("(shared by two draws)"), *map(Cell, shares)), aside=True))
+    flagged = params.draws > 1 and any(overlap.flagged for overlap in overlaps.values())
+    shared = "Shared by two draws: the share of their sentences. " if any(line.aside for line in lines) else ""
+    return Table(
+        name="f1",
+        title="F1 on test",
+        caption=f"Micro F1 (%) on spans and types, mean ± standard deviation over draws (n). {shared}"
+        + _holes(results)
+        + conditions(params, params.corpora, biases),
+        head=("corpus", "variant", *(_size(size) for size in params.sizes)),
+        lines=tuple(lines),
+        records=tuple(_f1_records(results, overlaps)),
+        labels=2,
+        notes=footnotes.notes()
+        + (("! two draws share more than half of their sentences: their spread is smaller than that of independent samples.",) * flagged),
+    )
+
+
+def _f1_records(results: Results, overlaps: Mapping[tuple[str, Size], Overlap]) -> Iterator[dict[str, Any]]:
+    params = results.params
+    for corpus, variant, size in ((c, v, s) for c in params.corpora for v in params.variants for s in params.sizes):
+        overlap = overlaps.get((corpus, size), Overlap(None, None, False))
+        beside = {"overlap_expected": overlap.expected, "overlap_observed": overlap.observed, "overlap_flagged": int(overlap.flagged)}
+        for protocol in PROTOCOLS:
+            yield _record(results, VALUES["f1"], corpus, variant, size, protocol) | beside
+
+
+def type_tables(results: Results, biases: Mapping[str, str]) -> list[Table]:
+    """F1 per type: a table a corpus and size, a row a type by how often test has it, a column a variant."""
+    params = results.params
+    tables = []
+    for corpus, size in ((c, s) for c in params.corpora for s in params.sizes):
+        gold, absent = _types(results, corpus, size)
+        footnotes, lines, records = Footnotes(), [], []
+        for label in sorted(gold, key=lambda label: (-gold[label], label)):
+            value = type_f1(label)
+            cells = [_entry(results, value, corpus, variant, size, footnotes) for variant in params.variants]
+            lacking = str(absent.get(label) or NOTHING)
+            lines.append(Line((Cell(label), Cell(str(gold[label])), Cell(lacking), *cells)))
+            head = {"type": label, "gold": gold[label], "draws_without_it": absent.get(label, 0)}
+            records += [
+                head | _record(results, value, corpus, variant, size, protocol) for variant in params.variants for protocol in PROTOCOLS
+            ]
+        if lines:
+            caption = (
+                f"F1 (%) per type on {corpus}, {_size(size)}, mean ± standard deviation over draws. gold: entities in test; "
+                "lacking: draws whose sample has no such entity. " + _holes(results) + conditions(params, [corpus], biases)
+            )
+            names = ("type", "gold", "lacking", *params.variants)
+            title = f"{corpus}, {_size(size)}: F1 per type"
+            tables.append(Table(f"types-{corpus}-{size}", title, caption, names, tuple(lines), tuple(records), notes=footnotes.notes()))
+    return tables
+
+
+def _types(results: Results, corpus: str, size: Size) -> tuple[dict[str, int], dict[str, int]]:
+    """Gold entities of each type in test, and in how many draws the sample lacks the type; both the same for all variants."""
+    gold: dict[str, int] = {}
+    without: dict[str, set[int]] = {}
+    for variant in results.params.variants:
+        for row in results.block(corpus, variant, size):
+            gold |= {label: counts.gold for label, counts in row.score.types.items()}
+            for label in row.absent:
+                without.setdefault(label, set()).add(row.cell.draw)
+    return gold, {label: len(draws) for label, draws in without.items()}
+
+
+def supplement(results: Results, biases: Mapping[str, str]) -> Table:
+    """Precision, recall, boundaries, unseen surfaces, without overlapping sentences, and the other protocol."""
+    params = results.params
+    shown = params.protocol.select
+    other = OTHER[shown]
+    footnotes, lines, records = Footnotes(), [], []
+    for corpus, size in ((c, s) for c in params.corpora for s in params.sizes):
+        for i, variant in enumerate(params.variants):
+            cells = [_entry(results, VALUES[name], corpus, variant, size, footnotes) for name in SUPPLEMENT]
+            cells.append(_entry(results, VALUES["f1"], corpus, variant, size, footnotes, protocol=other))
+            names = (Cell(corpus if i == 0 else ""), Cell(str(size) if i == 0 else ""), Cell(variant))
+            lines.append(Line((*names, *cells), rule=i == 0))
+            records += [
+                {"value": name} | _record(results, VALUES[name], corpus, variant, size, protocol)
+                for name in SUPPLEMENT
+                for protocol in PROTOCOLS
+            ]
+    caption = (
+        "All in %, mean ± standard deviation over draws. boundary: types ignored; unseen: entities whose surface form is not an entity of "
+        "the sample; no-overlap: without test sentences that also stand in train; "
+        f"{other} F1: F1 under the protocol {other} of the same runs. " + _holes(results) + conditions(params, params.corpora, biases)
+    )
+    head = ("corpus", "size", "variant", *SUPPLEMENT.values(), f"{other} F1")
+    return Table("supplement", "Supplement", caption, head, tuple(lines), tuple(records), labels=3, notes=footnotes.notes())
+
+
+def _holes(results: Results) -> str:
+    return "(2/10): two of ten planned runs are in. " if results.gaps else ""
+
+
+def _entry(
+    results: Results,
+    value: Value,
+    corpus: str,
+    variant: str,
+    size: Size,
+    footnotes: Footnotes,
+    *,
+    protocol: str | None = None,
+    n: bool = False,
+) -> Cell:
+    reason = results.reasons.get((corpus, variant))
+    if reason is not None:
+        return Cell("n/a", remark=footnotes.mark(f"{variant} on {corpus}: {reason}"))
+    found = results.summary(value, corpus, variant, size, protocol)
+    hole = "" if found.complete else f"{found.cells}/{found.planned}"
+    if found.mean is None:
+        return Cell(NOTHING, remark=hole)
+    return Cell(_percent(found.mean), _percent(found.std) if found.std is not None else "", hole or (str(found.n) if n else ""))
+
+
+def _record(results: Results, value: Value, corpus: str, variant: str, size: Size, protocol: str) -> dict[str, Any]:
+    found: Summary = results.summary(value, corpus, variant, size, protocol)
+    head = {"corpus": corpus, "variant": variant, "size": size, "protocol": protocol}
+    return head | asdict(found) | {"not_applicable": results.reasons.get((corpus, variant), "")}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _share(overlap: Overlap | None) -> str:
+    if overlap is None:
+        return NOTHING
+    share = overlap.expected if overlap.expected is not None else overlap.observed
+    if share is None:
+        return NOTHING
+    return f"{100 * share:.0f}%" + (" !" if overlap.flagged else "")
+
+
+def _size(size: Size) -> str:
+    return f"{size[1:]}-shot" if isinstance(size, str) else f"{size} sentences"

@@ -134,7 +134,9 @@ class Steps(nn.Module):
         self.losses.append(float(loss.detach()))
         if not math.isfinite(self.losses[-1]):
             ids = ", ".join(self.given.sample[w.sentence].id for w in batch.windows)
-            raise TrainingDivergedError(f"the loss is {self.losses[-1]}, sentences {ids}", "Lower the learning rates, or use precision fp32.")
+            raise TrainingDivergedError(
+                f"the loss is {self.losses[-1]}, sentences {ids}", "Lower the learning rates, or use precision fp32."
+            )
         return {"loss": loss}
 
     def evaluate_step(self, rows: list[int]) -> dict[str, list[set[Span]]]:
@@ -158,7 +160,7 @@ class Keeper:
     epoch only: a budget of steps would be overrun.
     """
 
-    def __init__(self, steps: Steps, tagger: Tagger, an_epoch: int, total: int, stop: type[Exception]) -> None:
+    def __init__(self, steps: Steps, tagger: Tagger, an_epoch: int, total: int, stop: type[BaseException]) -> None:
         self.steps = steps
         self.tagger = tagger
         self.an_epoch = an_epoch

@@ -128,7 +128,7 @@ class CNNNERMethod:
     def rates(self) -> Recipe:
         """Learning rates, warm-up, decay and clipping."""
         clip = None if self.recipe == "knowfree_port" else 5.0  # CNN-NER, released code
-        return Recipe(self.encoder_lr, self.head_lr or 1e-3, self.weight_decay, self.warmup or 0.0, clip=clip)
+        return Recipe(self.encoder_lr, self.head_lr or 0.0, self.weight_decay, self.warmup or 0.0, clip=clip)
 
     @classmethod
     def load(cls, directory: Path, *, device: str = "cpu") -> Tagger:

@@ -21,15 +21,19 @@ SHARED = ("benchmark.cell", "benchmark.scoring")  # what every cell runs, whatev
 # changes a number, so a change there must not train anything again.
 EXCLUDED = (
     "benchmark.cli",
-    "benchmark.commands",
     "benchmark.collect",
+    "benchmark.commands",
+    "benchmark.config",
     "benchmark.doctor",
     "benchmark.engine",
     "benchmark.fingerprint",
     "benchmark.hashing",
     "benchmark.plan",
+    "benchmark.progress",
     "benchmark.provenance",
+    "benchmark.status",
     "benchmark.store",
+    "benchmark.worker",
     "benchmark.workspace",
     "reports",
     "splits.audit",
@@ -91,7 +95,7 @@ def closure(start: Mapping[str, Path], known: Packages) -> dict[str, Path]:
         if name in found or _excluded(name):
             continue
         found[name] = path
-        for imported in _imports(_parse(path), name, is_package=path.name == "__init__.py"):
+        for imported in (name, *_imports(_parse(path), name, is_package=path.name == "__init__.py")):
             parts = imported.split(".")
             for i in range(1, len(parts) + 1):
                 prefix = ".".join(parts[:i])

@@ -48,7 +48,7 @@ def _version(name: str) -> str | None:
 def commit(root: Path = ROOT) -> dict[str, Any]:
     """The checkout's commit and whether its sources differ from it; nulls where there is no git."""
     head = _git(root, "rev-parse", "HEAD")
-    changed = _git(root, "status", "--porcelain", "--untracked-files=normal")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=all")
     if head is None or changed is None:
         return {"commit": None, "dirty": None}
     files = [line[3:].split(" -> ")[-1].strip('"') for line in changed.splitlines()]

@@ -147,7 +147,7 @@ def two_rates(model: nn.Module, recipe: Recipe) -> Optimizer:
         for short, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
-            plain = isinstance(module, (nn.LayerNorm, nn.GroupNorm)) or short.endswith("bias")
+            plain = type(module).__name__.endswith("Norm") or short.endswith("bias")  # DeBERTa, RMS: norms that are not torch's
             decay = 0.0 if plain and not recipe.decay_all else recipe.weight_decay
             groups.setdefault((rate, decay), []).append(parameter)
     return AdamW([{"params": ps, "lr": rate, "weight_decay": decay} for (rate, decay), ps in groups.items()])

@@ -11,11 +11,12 @@ from typing import Any
 
 from benchmark.hashing import Encoders
 from splits.corpora import info as corpus_info
-from splits.corpora import names as corpus_names
 from splits.corpus import Corpus
 from splits.draw import Draws, load_draws, order, take
 from splits.errors import ConfigError
-from splits.schema import Sentence, content_hash, is_nested
+from splits.prepare import info as prepared_info
+from splits.prepare import load
+from splits.schema import Sentence, content_hash
 from splits.source import CorpusInfo
 
 STORE = "KFBENCH_STORE"  # where cells live, if not in the profile's .kfbench/store
@@ -80,27 +81,18 @@ class Workspace:
             CorpusError: it is not prepared or not drawn, or a file is damaged.
         """
         if corpus not in self._data:
-            from splits.prepare import load  # it imports every converter: not needed to run a cell
-
-            read = load(self._folder(corpus))
-            self._data[corpus] = Data(read, self.info(corpus, read), load_draws(self._draws(corpus)))
+            self._data[corpus] = Data(load(self._folder(corpus)), self.info(corpus), load_draws(self._draws(corpus)))
         return self._data[corpus]
 
-    def info(self, corpus: str, read: Corpus | None = None) -> CorpusInfo:
-        """Facts of a corpus: of its converter, or for data that came in the paper's format, what the data shows.
+    def info(self, corpus: str) -> CorpusInfo:
+        """Facts of a corpus: as prepared, or of its converter.
 
-        Language `und` and not redistributable where nobody said otherwise.
+        Raises:
+            ConfigError: it has no converter and is not prepared.
         """
-        if corpus in corpus_names():
-            return corpus_info(corpus)
-        if read is None:
-            if not self.prepared(corpus):
-                raise ConfigError(
-                    f"there is no corpus {corpus!r}, and data/{corpus} is not prepared", f"Known: {', '.join(corpus_names())}."
-                )
-            return self.data(corpus).info
-        nested = any(is_nested(sentences) for sentences in read.splits.values())
-        return CorpusInfo(corpus, "und", nested, redistributable=False)
+        if (self._folder(corpus) / "train.jsonl").is_file():
+            return prepared_info(self._folder(corpus))
+        return corpus_info(corpus)
 
     def sample_hash(self, corpus: str, size: int | str, draw: int) -> str:
         """Content of a sample, computed once."""

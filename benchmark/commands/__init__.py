@@ -1,6 +1,6 @@
 """Commands of the harness, one file a family."""
 
-from benchmark.commands import fingerprint, run
+from benchmark.commands import doctor, fingerprint, predict, run, score
 from benchmark.commands.common import commands
 
-__all__ = ["commands", "fingerprint", "run"]
+__all__ = ["commands", "doctor", "fingerprint", "predict", "run", "score"]

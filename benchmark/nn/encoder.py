@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as hub_logging
 
 from benchmark.method import EncoderSpec
 from benchmark.nn.scratch import scratch_encoder
 from splits.errors import ConfigError
 
 METASPACE = "▁"  # SentencePiece's mark of a word's start
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer"}  # positions start after the pad id
+# Families whose positions start after the pad id, so that they hold fewer sub-words than they have positions.
+OFFSET_POSITIONS = {
+    *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod", "camembert", "longformer"),
+    *("mpnet", "luke", "data2vec-text", "ibert"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +163,9 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
         model, tokenizer = scratch_encoder(spec, words)
     else:
         try:
-            tokenizer = AutoTokenizer.from_pretrained(spec.name, revision=spec.revision)
-            model = AutoModel.from_pretrained(spec.name, revision=spec.revision).float()
+            with _quietly():
+                tokenizer = AutoTokenizer.from_pretrained(spec.name, revision=spec.revision)
+                model = AutoModel.from_pretrained(spec.name, revision=spec.revision).float()
         except (OSError, ValueError) as error:
             mend = "Give a hub id with its revision, or a local directory with config.json, weights and tokenizer.json."
             raise ConfigError(f"encoder {spec.name!r} cannot be loaded: {str(error).splitlines()[0]}", mend) from error
@@ -173,10 +180,24 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
 
 def rebuild_encoder(directory: str, spec: EncoderSpec) -> WordEncoder:
     """An encoder of the shape that `WordEncoder.save` wrote, its weights not yet set."""
-    model = AutoModel.from_config(AutoConfig.from_pretrained(directory))
+    model = AutoModel.from_config(AutoConfig.from_pretrained(directory)).float()  # the config keeps a half-precision hub's type
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     return WordEncoder(model, AutoTokenizer.from_pretrained(directory), spec)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No report of the pooler's missing weights, which we drop, and no bar that breaks the engine's own."""
+    verbosity, bars = hub_logging.get_verbosity(), hub_logging.is_progress_bar_enabled()
+    hub_logging.set_verbosity_error()
+    hub_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hub_logging.set_verbosity(verbosity)
+        if bars:
+            hub_logging.enable_progress_bar()
 
 
 def _first_id(*ids: int | None, what: str, name: str) -> int:

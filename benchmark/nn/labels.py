@@ -66,7 +66,7 @@ def gold_cells(windows: Sequence[Window], sentences: Sequence[Sentence], labels:
 
 
 def prior_bias(windows: Sequence[Window], sentences: Sequence[Sentence], labels: Inventory, *, symmetric: bool) -> Tensor:
-    """log(p / (1 - p)) of each channel, p its share of the sample's cells, at least FLOOR.
+    """log(p / (1 - p)) of each channel, p its share of the sample's cells, at least FLOOR, at most 1 - FLOOR.
 
     A zero bias says one half for every one of n x n x K cells, and hundreds of steps go by until that is unlearnt
     (design, section 6).
@@ -76,5 +76,5 @@ def prior_bias(windows: Sequence[Window], sentences: Sequence[Sentence], labels:
     for window in windows:
         rows = gold_cells([window], sentences, labels, symmetric=symmetric, one_label=False)
         counts.update(rows[:, 3].tolist())
-    priors = [max(counts[k] / max(cells, 1), FLOOR) for k in range(len(labels))]
+    priors = [min(max(counts[k] / max(cells, 1), FLOOR), 1 - FLOOR) for k in range(len(labels))]
     return torch.tensor([math.log(p / (1 - p)) for p in priors])

@@ -1,0 +1,32 @@
+"""`kfbench doctor`: is this installation fit to run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+
+from benchmark.commands.common import AsJson, commands, print_json
+
+COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
+
+
+@commands.command()
+def doctor(as_json: AsJson = False) -> None:
+    """What is installed, what is missing, which device, whether the mirror is there. Fails only where something must be mended.
+
+    Example: kfbench doctor --json
+    """
+    from benchmark.doctor import examine
+
+    found = examine()
+    if as_json:
+        print_json([asdict(finding) for finding in found])
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in found:
+            console.print(f"[{COLOURS[finding.state]}]{finding.state:8}[/]{finding.name:14}", end="")
+            console.print(finding.detail + (f"\n{'':22}{finding.mend}" if finding.mend else ""), markup=False)
+    if any(finding.state == "problem" for finding in found):
+        raise typer.Exit(1)

@@ -9,8 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging as hub_logging
 
 from benchmark.method import EncoderSpec
 from benchmark.nn.scratch import scratch_encoder
@@ -158,6 +156,8 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
     Raises:
         ConfigError: it cannot be loaded, or its tokenizer is not a fast one.
     """
+    from transformers import AutoModel, AutoTokenizer  # seconds to import: not for a plan or a report
+
     model: Any
     if spec.name == "scratch":
         model, tokenizer = scratch_encoder(spec, words)
@@ -180,6 +180,8 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
 
 def rebuild_encoder(directory: str, spec: EncoderSpec) -> WordEncoder:
     """An encoder of the shape that `WordEncoder.save` wrote, its weights not yet set."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
     model = AutoModel.from_config(AutoConfig.from_pretrained(directory)).float()  # the config keeps a half-precision hub's type
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
@@ -189,6 +191,8 @@ def rebuild_encoder(directory: str, spec: EncoderSpec) -> WordEncoder:
 @contextmanager
 def _quietly() -> Iterator[None]:
     """No report of the pooler's missing weights, which we drop, and no bar that breaks the engine's own."""
+    from transformers.utils import logging as hub_logging
+
     verbosity, bars = hub_logging.get_verbosity(), hub_logging.is_progress_bar_enabled()
     hub_logging.set_verbosity_error()
     hub_logging.disable_progress_bar()

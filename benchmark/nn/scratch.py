@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from benchmark.method import EncoderSpec
 
@@ -23,6 +22,8 @@ def scratch_encoder(spec: EncoderSpec, words: Iterable[str]) -> tuple[nn.Module,
     The vocabulary is every character, at the start of a word and inside one, and every word that stands twice: rare
     words are spelt, so that characters are trained and an unseen word is not UNK.
     """
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast  # seconds to import: not for a plan or a report
+
     counts = Counter(words)
     characters = sorted({c for w in counts for c in w})
     frequent = sorted(w for w, n in counts.items() if n > 1 and len(w) > 1)

@@ -64,7 +64,7 @@ class Batch:
 class WordEncoder(nn.Module):
     """Any `AutoModel` with a fast tokenizer; each word is tokenised on its own, so no offset can shift.
 
-    A word that the tokenizer drops (control characters, odd spaces) is one UNK. A lone word-start mark before other
+    A word that the tokenizer drops (control characters, odd spaces) or that spells a special token is one UNK. A lone word-start mark before other
     sub-words is left out: SentencePiece puts one before every CJK character, which would double the sequence.
     """
 
@@ -79,6 +79,7 @@ class WordEncoder(nn.Module):
         self.unk_id = _first_id(tokenizer.unk_token_id, tokenizer.mask_token_id, what="UNK", name=spec.name)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_id
         self.limit = _limit(model.config, tokenizer, spec)
+        self._reserved = {self.start_id, self.end_id, self.pad_id, tokenizer.mask_token_id}
         self._known: dict[str, tuple[int, ...]] = {}
         self._mark = tokenizer.convert_tokens_to_ids(METASPACE) if METASPACE in tokenizer.get_vocab() else None
         self._space_first = "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)
@@ -92,6 +93,8 @@ class WordEncoder(nn.Module):
             for word, row in zip(new, rows, strict=True):
                 if len(row) > 1 and row[0] == self._mark:
                     row = row[1:]
+                # a word that spells a special token must not act as one
+                row = [self.unk_id if piece in self._reserved else piece for piece in row]
                 self._known[word] = tuple(row[: self.limit - 2]) or (self.unk_id,)
         return [self._known[w] for w in words]
 

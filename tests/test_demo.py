@@ -1,0 +1,60 @@
+"""The demo shows learning and not noise: every variant reaches a stated F1 on dev of every demo corpus."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmark.cell import run_cell
+from benchmark.config import load_params
+from benchmark.plan import load_cell, make_plan
+from benchmark.workspace import Workspace
+from splits.draw import materialise, write_draws
+from splits.prepare import load, prepare
+
+PARAMS = load_params(Path(__file__).parents[1] / "demo" / "params.yaml")
+FLOOR = 0.85  # a tagger that knows the entities of its 120 sentences by heart and nothing else stays below: the last test
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    root = tmp_path_factory.mktemp("demo")
+    for corpus in PARAMS.corpora:
+        prepare(corpus, root / "data" / corpus)
+        drawn = materialise(load(root / "data" / corpus), PARAMS.sizes, PARAMS.draws)
+        write_draws(root / "data" / "draws" / f"{corpus}.json", drawn)
+    return Workspace(root)
+
+
+@cache
+def pairs() -> list[tuple[str, str]]:
+    return [(corpus, variant) for corpus in PARAMS.corpora for variant in PARAMS.variants if (corpus, variant) != ("demo_en", "bert_crf")]
+
+
+@pytest.mark.parametrize(("corpus", "variant"), pairs())
+def test_a_variant_learns_a_demo_corpus(corpus: str, variant: str, workspace: Workspace) -> None:
+    planned = next(c for c in make_plan(PARAMS, workspace).cells if (c.id.corpus, c.id.variant, c.id.draw) == (corpus, variant, 0))
+    outcome = run_cell(load_cell(planned, PARAMS, workspace))
+    assert outcome.metrics.selected["dev_f1"] >= FLOOR
+    assert outcome.curve[-1]["loss"] < outcome.curve[0]["loss"]
+
+
+def test_bert_crf_is_not_applicable_to_nested_entities(workspace: Workspace) -> None:
+    pairs = {(n.corpus, n.variant) for n in make_plan(PARAMS, workspace).not_applicable}
+    assert pairs == {("demo_en", "bert_crf")}
+
+
+@pytest.mark.parametrize("corpus", PARAMS.corpora)
+def test_knowing_the_lexicon_of_the_sample_is_not_enough(corpus: str, workspace: Workspace) -> None:
+    data = workspace.data(corpus)
+    known = {(s.surface(e), e.label) for s in data.sample(PARAMS.sizes[0], 0) for e in s.entities}
+    right = found = gold = 0
+    for sentence in data.dev(None):
+        n = len(sentence.text)
+        guessed = {
+            (i, j, label) for i in range(n) for j in range(i + 1, min(n, i + 12) + 1) for text, label in known if text == sentence.text[i:j]
+        }
+        right, found, gold = right + len(guessed & sentence.spans), found + len(guessed), gold + len(sentence.spans)
+    assert 2 * right / (found + gold) < FLOOR

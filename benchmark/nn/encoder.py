@@ -64,8 +64,9 @@ class Batch:
 class WordEncoder(nn.Module):
     """Any `AutoModel` with a fast tokenizer; each word is tokenised on its own, so no offset can shift.
 
-    A word that the tokenizer drops (control characters, odd spaces) or that spells a special token is one UNK. A lone word-start mark before other
-    sub-words is left out: SentencePiece puts one before every CJK character, which would double the sequence.
+    A word that the tokenizer drops (control characters, odd spaces) or that spells a special token is one UNK. A lone
+    word-start mark before other sub-words is left out: SentencePiece puts one before every CJK character, which would
+    double the sequence.
     """
 
     def __init__(self, model: Any, tokenizer: Any, spec: EncoderSpec) -> None:

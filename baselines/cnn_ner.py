@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.method import FitInput, Fitted, Predicted, Tagger
-from benchmark.nn.decoding import Clashes, decode_grid
-from benchmark.nn.encoder import Batch, WordEncoder
+from benchmark.method import FitInput, Fitted, Tagger
+from benchmark.nn.decoding import Clashes
+from benchmark.nn.encoder import WordEncoder
 from benchmark.nn.span_grid import SpanGrid, grid_mask
 from benchmark.nn.span_model import OutputBias, SpanModel
 from benchmark.nn.tagger import encoder_of, fit_tagger, load_tagger
@@ -66,14 +66,7 @@ class CNNNER(SpanModel):
         clashes: Clashes,
     ) -> None:
         grid = SpanGrid(encoder.hidden, size=size, heads=heads, dropout=dropout)
-        super().__init__(encoder, labels, grid, MaskedCNN(size, depth=depth), symmetric=symmetric)
-        self.clashes: Clashes = clashes
-
-    def read(self, batch: Batch) -> list[list[Predicted]]:
-        """Entities of each window."""
-        names = self.labels.targets
-        grids = self.probabilities(batch)
-        return [decode_grid(p[: len(w), : len(w)], names, clashes=self.clashes) for p, w in zip(grids, batch.windows, strict=True)]
+        super().__init__(encoder, labels, grid, MaskedCNN(size, depth=depth), clashes=clashes, symmetric=symmetric)
 
 
 @dataclass(frozen=True)
@@ -133,7 +126,7 @@ class CNNNERMethod:
     @classmethod
     def load(cls, directory: Path, *, device: str = "cpu") -> Tagger:
         """The tagger that `save` wrote."""
-        return load_tagger(directory, _build_module, device=device)
+        return load_tagger(directory, build, device=device)
 
 
 def build(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) -> CNNNER:
@@ -148,7 +141,3 @@ def build(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) 
         symmetric=settings["recipe"] != "knowfree_port",
         clashes=settings["clashes"],
     )
-
-
-def _build_module(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) -> nn.Module:
-    return build(encoder, labels, settings)

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from torch import nn
-
 from benchmark.method import FitInput, Fitted, Tagger
 from benchmark.nn.encoder import WordEncoder
 from benchmark.nn.span_model import OutputBias
@@ -76,7 +74,7 @@ class PlainKnowFREE:
     @classmethod
     def load(cls, directory: Path, *, device: str = "cpu") -> Tagger:
         """The tagger that `save` wrote."""
-        return load_tagger(directory, _build_module, device=device)
+        return load_tagger(directory, build, device=device)
 
 
 def build(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) -> KnowFREE:
@@ -92,7 +90,3 @@ def build(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) 
         clashes=settings["clashes"],
         quirks=settings["paper_quirks"],
     )
-
-
-def _build_module(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) -> nn.Module:
-    return build(encoder, labels, settings)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from benchmark.method import Predicted
-from benchmark.nn.decoding import Clashes, decode_grid
-from benchmark.nn.encoder import Batch, WordEncoder
+from benchmark.nn.decoding import Clashes
+from benchmark.nn.encoder import WordEncoder
 from benchmark.nn.span_grid import SpanGrid
 from benchmark.nn.span_model import SpanModel
 from knowfree.local_attention import LocalFusion
@@ -47,11 +46,5 @@ class KnowFREE(SpanModel):
         fuse = LocalFusion(
             size, heads=attention_heads, radius=radius, one_sided="one_sided_window" in quirks, mask_keys="padding_keys" not in quirks
         )
-        super().__init__(encoder, labels, grid, fuse, padding_negatives="padding_negatives" in quirks, one_label="one_label" in quirks)
-        self.clashes: Clashes = clashes
-
-    def read(self, batch: Batch) -> list[list[Predicted]]:
-        """Entities of each window."""
-        names = self.labels.targets
-        grids = self.probabilities(batch)
-        return [decode_grid(p[: len(w), : len(w)], names, clashes=self.clashes) for p, w in zip(grids, batch.windows, strict=True)]
+        negatives, one_label = "padding_negatives" in quirks, "one_label" in quirks
+        super().__init__(encoder, labels, grid, fuse, clashes=clashes, padding_negatives=negatives, one_label=one_label)

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from benchmark.method import Predicted
+from benchmark.nn.decoding import Clashes, decode_grid
 from benchmark.nn.encoder import Batch, Window, WordEncoder
 from benchmark.nn.labels import gold_cells, loss_weights, prior_bias
 from benchmark.nn.span_grid import STD, SpanGrid, grid_loss, grid_mask
@@ -22,6 +24,7 @@ class SpanModel(nn.Module):
 
     Args:
         fuse: [batch, n, n, size], keep [batch, n] -> what is added to S; it masks padding itself.
+        clashes: how overlapping predictions are settled.
         symmetric: gold on both triangles, probabilities averaged with their transpose (CNN-NER).
         padding_negatives, one_label: quirks of the released KnowFREE code (design, section 6).
     """
@@ -33,6 +36,7 @@ class SpanModel(nn.Module):
         grid: SpanGrid,
         fuse: nn.Module,
         *,
+        clashes: Clashes = "flat",
         symmetric: bool = False,
         padding_negatives: bool = False,
         one_label: bool = False,
@@ -42,6 +46,7 @@ class SpanModel(nn.Module):
         self.labels = labels
         self.grid = grid
         self.fuse = fuse
+        self.clashes: Clashes = clashes
         self.symmetric = symmetric
         self.padding_negatives = padding_negatives
         self.one_label = one_label
@@ -76,3 +81,9 @@ class SpanModel(nn.Module):
         logits = self(batch)[..., : len(self.labels.targets)]
         found = torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())
         return (found + found.transpose(1, 2)) / 2 if self.symmetric else found
+
+    def read(self, batch: Batch) -> list[list[Predicted]]:
+        """Entities of each window."""
+        names = self.labels.targets
+        grids = self.probabilities(batch)
+        return [decode_grid(p[: len(w), : len(w)], names, clashes=self.clashes) for p, w in zip(grids, batch.windows, strict=True)]

@@ -48,7 +48,13 @@ def start(profile: Profile, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=listen,
     )
+
+
+def listen() -> None:
+    """A shell starts its background jobs deaf to Ctrl-C, and children inherit that: tests run as such a job too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_killed_in_the_middle_and_run_again_gives_the_same_bytes(

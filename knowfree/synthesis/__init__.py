@@ -1,0 +1,1 @@
+"""Label extension and explanation synthesis: the LLM half of KnowFREE."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from benchmark.method import FitInput, Tagger
+from benchmark.method import Budget, FitInput, Tagger
 from benchmark.nn.batches import epoch_batches
 from benchmark.nn.encoder import Batch, Window, WordEncoder
 from splits.errors import KfbenchError
@@ -73,16 +73,38 @@ def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         TrainingDivergedError: the loss is NaN or infinite.
     """
     budget = given.budget
-    an_epoch = math.ceil(len(windows) / budget.batch_size)
-    total = budget.steps or an_epoch * budget.epochs
+    an_epoch, total = lengths(windows, budget)
     every = budget.evaluate_every or an_epoch
+    best, best_f1, without_gain = snapshot(model), -1.0, 0
+    losses: list[float] = []
+    for step, loss in steps(model, windows, given, recipe):
+        losses.append(loss)
+        if step % every == 0 or step == total:
+            model.eval()
+            f1 = given.monitor(tagger, step=step, epoch=step / an_epoch, loss=sum(losses) / len(losses))
+            losses.clear()
+            without_gain += 1
+            if f1 > best_f1:
+                best, best_f1, without_gain = snapshot(model), f1, 0
+            if budget.patience is not None and without_gain >= budget.patience:
+                break
+    model.eval()
+    return Trained(best, snapshot(model))
+
+
+def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: Recipe) -> Iterator[tuple[int, float]]:
+    """Train within the budget, an optimiser step an item: its number from 1, and its mean loss a window.
+
+    Between two items the caller may do with the model what it likes, evaluate it for one; dropping the iterator ends training.
+
+    Raises:
+        TrainingDivergedError: the loss is NaN or infinite.
+    """
+    _, total = lengths(windows, given.budget)
     optimiser = two_rates(model, recipe)
     schedule = warmup_and_decay(optimiser, recipe.warmup, total)
     accumulate = Accumulator(model, given)
-    best, best_f1, without_gain = snapshot(model), -1.0, 0
-    losses: list[float] = []
-
-    for step, batch in enumerate(_endless(windows, given), 1):
+    for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
         model.train()
         loss = accumulate(batch)
         if not math.isfinite(loss):
@@ -95,21 +117,13 @@ def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         optimiser.step()
         schedule.step()
         optimiser.zero_grad(set_to_none=True)
-        losses.append(loss)
+        yield step, loss
 
-        if step % every == 0 or step == total:
-            model.eval()
-            f1 = given.monitor(tagger, step=step, epoch=step / an_epoch, loss=sum(losses) / len(losses))
-            losses.clear()
-            without_gain += 1
-            if f1 > best_f1:
-                best, best_f1, without_gain = snapshot(model), f1, 0
-            if budget.patience is not None and without_gain >= budget.patience:
-                break
-        if step == total:
-            break
-    model.eval()
-    return Trained(best, snapshot(model))
+
+def lengths(windows: Sequence[Window], budget: Budget) -> tuple[int, int]:
+    """Optimiser steps of an epoch, and of the whole budget."""
+    an_epoch = math.ceil(len(windows) / budget.batch_size)
+    return an_epoch, budget.steps or an_epoch * budget.epochs
 
 
 def _endless(windows: Sequence[Window], given: FitInput) -> Iterator[list[Window]]:

@@ -80,11 +80,18 @@ class Protocol(Strict):
 
 
 class Variant(Strict):
-    """A method with its parameters, under a name; what it overrides of the profile's training is shown in every caption."""
+    """A method with its parameters, under a name; what it overrides of the profile's training is shown in every caption.
+
+    Attributes:
+        annotator: who made the artefacts that the method needs, if not the profile's.
+        requires: the variant whose cell it starts from, if not the one that the method names.
+    """
 
     method: str
     params: dict[str, Any] = {}
     training: dict[str, Any] = {}
+    annotator: str | None = None
+    requires: str | None = None
 
 
 def _size(value: int | str) -> int | str:
@@ -108,6 +115,7 @@ class Params(Strict):
     code: str = "."  # root of the checkout as seen from the profile; dvc.yaml needs it
     corpora: list[str] = Field(min_length=1)
     variants: list[str] = Field(min_length=1)
+    continued: list[str] = []  # variants that start from the trained cell of another: they run after all others
     methods: dict[str, Variant]
     sizes: list[Size] = Field(min_length=1)
     draws: int = Field(ge=1)
@@ -115,16 +123,18 @@ class Params(Strict):
     encoders: dict[str, Encoder]
     training: Training = Training()
     protocol: Protocol = Protocol()
+    annotator: str = "morph"  # whose annotation `fusion` and `synthetic` artefacts are made of
+    synthesis: dict[str, Any] = {}  # how artefacts are made: read by the room that makes them
     present: str | None = None  # a present.json that names corpora in the paper's format
     checkpoints: bool = False  # keep the best tagger of each cell in the store
 
     @model_validator(mode="after")
     def _names(self) -> Params:
-        lists: dict[str, list[Any]] = {"corpora": self.corpora, "variants": self.variants, "sizes": self.sizes, "seeds": self.seeds}
+        lists: dict[str, list[Any]] = {"corpora": self.corpora, "variants": self.rows, "sizes": self.sizes, "seeds": self.seeds}
         for kind, values in lists.items():
             if len(set(values)) != len(values):
                 raise ValueError(f"`{kind}` names something twice")
-        for variant in self.variants:
+        for variant in self.rows:
             if variant not in self.methods:
                 raise ValueError(f"variant {variant!r} is not defined under `methods`, which has: {', '.join(self.methods)}")
         for corpus in self.corpora:
@@ -136,6 +146,11 @@ class Params(Strict):
             except ValidationError as error:
                 raise ValueError(f"methods.{name}.training: {error.errors()[0]['msg']}") from None
         return self
+
+    @property
+    def rows(self) -> list[str]:
+        """All variants, in the order of a table's rows."""
+        return [*self.variants, *self.continued]
 
     def training_of(self, variant: str) -> Training:
         """The profile's training with the variant's overrides."""

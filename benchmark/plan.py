@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from benchmark.cell import Cell
@@ -15,11 +16,17 @@ from benchmark.method import Method, build
 from benchmark.result import CellId
 from benchmark.workspace import Workspace
 from splits.errors import ConfigError
+from splits.files import sha256
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell of the plan with its resolved configuration; `hash` is None while its corpus is not prepared."""
+    """A cell of the plan with its resolved configuration; `hash` is None while something that it reads is not there.
+
+    Attributes:
+        artefacts: name -> path of what the method declares.
+        lacking: what is not there, and how to make it.
+    """
 
     id: CellId
     hash: str | None
@@ -27,6 +34,8 @@ class Planned:
     method: Method
     training: Training
     upstream: Planned | None = None
+    artefacts: Mapping[str, Path] = field(default_factory=dict)
+    lacking: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def make_plan(params: Params, workspace: Workspace, only: Filter | None = None) 
     """
     only = only or Filter()
     _check(params, only)
-    pairs = [(c, v) for c in params.corpora for v in params.variants if only.pair(c, v)]
+    pairs = [(c, v) for c in params.corpora for v in params.rows if only.pair(c, v)]
     cells: list[Planned] = []
     absent: list[NotApplicable] = []
     for corpus, variant in pairs:
@@ -105,7 +114,7 @@ def make_plan(params: Params, workspace: Workspace, only: Filter | None = None) 
 def _check(params: Params, only: Filter) -> None:
     known: list[tuple[str, Iterable[object], Iterable[object]]] = [
         ("corpus", only.corpora, params.corpora),
-        ("variant", only.variants, params.variants),
+        ("variant", only.variants, params.rows),
         ("size", only.sizes, params.sizes),
         ("draw", only.draws, range(params.draws)),
         ("seed", only.seeds, params.seeds),
@@ -126,15 +135,15 @@ class _Pair:
         chosen = params.methods[variant]
         self.method = build(chosen.method, chosen.params)
         self.training = params.training_of(variant)
+        self.annotator = chosen.annotator or params.annotator
+        self.requires = chosen.requires or self.method.requires
         self.reason = self.method.supports(workspace.info(corpus))
         self.above = self._above() if self.reason is None else None
-        if self.method.artefacts and self.reason is None:
-            raise ConfigError(
-                f"variant {variant!r} needs {', '.join(self.method.artefacts)}, which no stage makes yet", "Leave it out of `variants`."
-            )
+        if self.above is not None and self.above.reason is not None:
+            self.reason = f"{self.requires}, which it starts from: {self.above.reason}"
 
     def _above(self) -> _Pair | None:
-        required = self.method.requires
+        required = self.requires
         if required is None:
             return None
         if required not in self.params.methods:
@@ -145,14 +154,33 @@ class _Pair:
 
     def planned(self, id: CellId) -> Planned:
         upstream = self.above.planned(id.model_copy(update={"variant": self.above.variant})) if self.above else None
-        if not self.workspace.prepared(self.corpus):
-            return Planned(id, None, {}, self.method, self.training, upstream)
-        config = self._shared | {
-            "cell": id.model_dump(),
-            "data": {**self._data, "sample": self.workspace.sample_hash(id.corpus, id.size, id.draw)},
-            "upstream": upstream.hash if upstream else None,
-        }
-        return Planned(id, cell_hash(config), config, self.method, self.training, upstream)
+        folder = self.workspace.artefacts(id.corpus, self.annotator, id.size, id.draw)
+        artefacts = {name: folder / f"train.{name}.jsonl" for name in self.method.artefacts}
+        lacking = self._lacking(artefacts) or (upstream.lacking if upstream else None)
+        if lacking is not None:
+            return Planned(id, None, {}, self.method, self.training, upstream, lacking=lacking)
+        made = {name: _contents(path) for name, path in artefacts.items()}
+        config = (
+            self._shared
+            | ({"artefacts": made} if made else {})
+            | {
+                "cell": id.model_dump(),
+                "data": {**self._data, "sample": self.workspace.sample_hash(id.corpus, id.size, id.draw)},
+                "upstream": upstream.hash if upstream else None,
+            }
+        )
+        return Planned(id, cell_hash(config), config, self.method, self.training, upstream, artefacts)
+
+    def _lacking(self, artefacts: Mapping[str, Path]) -> tuple[str, str] | None:
+        name = self.corpus
+        if not self.workspace.prepared(name):
+            mend = f"Run `dvc repro`, or `kfbench corpora prepare {name} --out data` and `kfbench draw {name}`."
+            return "the corpus is not prepared and drawn", mend
+        for artefact, path in artefacts.items():
+            if not path.is_file():
+                mend = f"Run `dvc repro`, or `kfbench explain`, `annotate` and `fuse {name}`; `dvc pull` takes what was published."
+                return f"its {artefact} artefact {path} is not there", mend
+        return None
 
     @cached_property
     def _data(self) -> dict[str, Any]:
@@ -169,6 +197,11 @@ class _Pair:
         }
 
 
+def _contents(path: Path) -> dict[str, str]:
+    """sha256 of an artefact and of the label files beside it."""
+    return {file.name: sha256(file) for file in (path, *sorted(path.parent.glob("labels*.json")))}
+
+
 def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: Any = None) -> Cell:
     """A planned cell with its data.
 
@@ -178,7 +211,7 @@ def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: 
     id, training = planned.id, planned.training
     data = workspace.data(id.corpus)
     if planned.hash is None:
-        raise ConfigError(f"{id}: the corpus was prepared after the plan was made", "Run the command again.")
+        raise ConfigError(f"{id}: its data were made after the plan", "Run the command again.")
     return Cell(
         id=id,
         hash=planned.hash,
@@ -195,5 +228,6 @@ def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: 
         threads=training.threads,
         device=training.device,
         protocol="dev" if params.protocol.dev_size is None else f"dev_size {params.protocol.dev_size}",
+        artefacts=planned.artefacts,
         upstream=upstream,
     )

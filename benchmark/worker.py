@@ -128,8 +128,6 @@ class Worker:
 
 def _hash(cell: Planned) -> str:
     if cell.hash is None:
-        raise KfbenchError(
-            f"{cell.id}: the corpus is not prepared and drawn",
-            f"Run `dvc repro`, or `kfbench corpora prepare {cell.id.corpus} --out data` and `kfbench draw {cell.id.corpus}`.",
-        )
+        what, mend = cell.lacking or ("its data are not there", "Run `dvc repro`.")
+        raise KfbenchError(f"{cell.id}: {what}", mend)
     return cell.hash

@@ -94,6 +94,10 @@ class Workspace:
             return prepared_info(self._folder(corpus))
         return corpus_info(corpus)
 
+    def artefacts(self, corpus: str, annotator: str, size: int | str, draw: int) -> Path:
+        """The folder of what was made for a sample: `train.<artefact>.jsonl` with label files."""
+        return self.root / "data" / "fused" / corpus / annotator / str(size) / str(draw)
+
     def sample_hash(self, corpus: str, size: int | str, draw: int) -> str:
         """Content of a sample, computed once."""
         key = (corpus, size, draw)

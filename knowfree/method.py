@@ -1,4 +1,4 @@
-"""KnowFREE as methods of the benchmark."""
+"""KnowFREE as methods of the benchmark: plain, on fusion, continued on synthetic text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from benchmark.extension import PARTS, on_fusion
 from benchmark.method import FitInput, Fitted, Tagger
+from benchmark.nn.continuing import continue_training
 from benchmark.nn.encoder import WordEncoder
 from benchmark.nn.span_model import OutputBias
 from benchmark.nn.tagger import encoder_of, fit_tagger, load_tagger
@@ -75,6 +77,50 @@ class PlainKnowFREE:
     def load(cls, directory: Path, *, device: str = "cpu") -> Tagger:
         """The tagger that `save` wrote."""
         return load_tagger(directory, build, device=device)
+
+
+@dataclass(frozen=True)
+class FusionKnowFREE(PlainKnowFREE):
+    """KnowFREE on a fused sample: target and extension labels, the latter masked at inference."""
+
+    name: ClassVar[str] = "knowfree_fusion"
+    artefacts: ClassVar[tuple[str, ...]] = ("fusion",)
+
+    parts: tuple[str, ...] = PARTS  # which extension labels: entities, parts of speech, segmentation
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "parts", tuple(self.parts))
+
+    def fit(self, given: FitInput) -> Fitted:
+        """Train within the budget."""
+        return super().fit(on_fusion(given, self.parts))
+
+
+@dataclass(frozen=True)
+class SynKnowFREE(FusionKnowFREE):
+    """KnowFREE continued on fusion and synthetic sentences, which its own fusion model has labelled."""
+
+    name: ClassVar[str] = "knowfree_syn"
+    artefacts: ClassVar[tuple[str, ...]] = ("fusion", "synthetic")
+    requires: ClassVar[str | None] = "knowfree_fusion"
+
+    ratio: float = 3.0  # synthetic sentences to a real one, at most; the released code's bound in its k-shot mode
+    pseudo_labels: bool = True
+
+    def fit(self, given: FitInput) -> Fitted:
+        """Go on from the fusion cell of the same corpus, size, draw and seed."""
+        return continue_training(
+            given,
+            self.load,
+            self.rates(),
+            asdict(self) | {"clashes": "nested" if given.corpus.nested else "flat"},
+            shape=("size", "biaffine_heads", "attention_heads", "radius"),
+            parts=self.parts,
+            ratio=self.ratio,
+            pseudo_labels=self.pseudo_labels,
+            output_bias=self.output_bias or "prior",
+        )
 
 
 def build(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) -> KnowFREE:

@@ -111,7 +111,7 @@ def read_results(params: Params, results: Path) -> Results:
     rows: list[Row] = []
     gaps: list[Gap] = []
     reasons: dict[tuple[str, str], str] = {}
-    for corpus, variant in ((c, v) for c in params.corpora for v in params.variants):
+    for corpus, variant in ((c, v) for c in params.corpora for v in params.rows):
         reason = _reason(results / corpus / variant / NOT_APPLICABLE)
         if reason is not None:
             reasons[corpus, variant] = reason

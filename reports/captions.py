@@ -17,7 +17,7 @@ def conditions(params: Params, corpora: Iterable[str], biases: Mapping[str, str]
     """
     parts = [protocol(params), _draws(params), _encoders(params, list(corpora)), _training(params)]
     parts += [_biases(params, biases)] if biases else []
-    parts += [_overrides(params)] if any(params.methods[v].training for v in params.variants) else []
+    parts += [_overrides(params)] if any(params.methods[v].training for v in params.rows) else []
     return " ".join(f"{part}." for part in parts)
 
 
@@ -62,14 +62,14 @@ def _training(params: Params) -> str:
 
 
 def _biases(params: Params, biases: Mapping[str, str]) -> str:
-    named = [f"{variant} {biases[variant]}" for variant in params.variants if variant in biases]
+    named = [f"{variant} {biases[variant]}" for variant in params.rows if variant in biases]
     return "Output bias: " + ", ".join(named)
 
 
 def _overrides(params: Params) -> str:
     named = [
         f"{variant} ({', '.join(f'{key} {value}' for key, value in sorted(params.methods[variant].training.items()))})"
-        for variant in params.variants
+        for variant in params.rows
         if params.methods[variant].training
     ]
     return "Trained otherwise: " + ", ".join(named)

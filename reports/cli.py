@@ -78,7 +78,7 @@ def build(params: Params, found: aggregate.Results, data: Path, store: Path) -> 
         main=tables.f1_table(found, aggregate.read_overlaps(params, data), biases),
         types=tables.type_tables(found, biases),
         supplement=tables.supplement(found, biases),
-        figures=[figures.draw_curves(c, params.variants) for c in curves if c.runs],
+        figures=[figures.draw_curves(c, params.rows) for c in curves if c.runs],
         audits=page.read_audits(params, data),
         absent_curves=sum(c.absent for c in curves),
     )
@@ -91,7 +91,7 @@ def output_biases(params: Params) -> dict[str, str]:
     be (a machine that only reports has no torch), what params say must do.
     """
     biases = {}
-    for variant in params.variants:
+    for variant in params.rows:
         chosen = params.methods[variant]
         try:
             from benchmark.method import build

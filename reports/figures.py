@@ -75,7 +75,7 @@ def read_curves(results: Results, store: Path) -> Iterator[Curves]:
     for corpus, size in ((c, s) for c in params.corpora for s in params.sizes):
         runs: dict[str, list[Curve]] = {}
         absent = 0
-        for variant in params.variants:
+        for variant in params.rows:
             for row in results.block(corpus, variant, size):
                 try:
                     curve = load_run(store / row.hash).curve

@@ -56,7 +56,7 @@ class Report:
         encoders = [f"{corpus}: {encoder_name(params.encoders[corpus])}" for corpus in params.corpora]
         return [
             ("corpora", ", ".join(params.corpora)),
-            ("variants", ", ".join(params.variants)),
+            ("variants", ", ".join(params.rows)),
             ("sizes", ", ".join(map(str, params.sizes))),
             ("draws", str(params.draws)),
             ("seeds", ", ".join(map(str, params.seeds))),

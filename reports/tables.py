@@ -46,7 +46,7 @@ def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], bia
     params = results.params
     footnotes, lines = Footnotes(), []
     for corpus in params.corpora:
-        for i, variant in enumerate(params.variants):
+        for i, variant in enumerate(params.rows):
             cells = [_entry(results, VALUES["f1"], corpus, variant, size, footnotes, n=True) for size in params.sizes]
             lines.append(Line((Cell(corpus if i == 0 else ""), Cell(variant), *cells), rule=i == 0))
         shares = [_share(overlaps.get((corpus, size))) for size in params.sizes]
@@ -71,7 +71,7 @@ def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], bia
 
 def _f1_records(results: Results, overlaps: Mapping[tuple[str, Size], Overlap]) -> Iterator[dict[str, Any]]:
     params = results.params
-    for corpus, variant, size in ((c, v, s) for c in params.corpora for v in params.variants for s in params.sizes):
+    for corpus, variant, size in ((c, v, s) for c in params.corpora for v in params.rows for s in params.sizes):
         overlap = overlaps.get((corpus, size), Overlap(None, None, False))
         beside = {"overlap_expected": overlap.expected, "overlap_observed": overlap.observed, "overlap_flagged": int(overlap.flagged)}
         for protocol in PROTOCOLS:
@@ -87,19 +87,19 @@ def type_tables(results: Results, biases: Mapping[str, str]) -> list[Table]:
         footnotes, lines, records = Footnotes(), [], []
         for label in sorted(gold, key=lambda label: (-gold[label], label)):
             value = type_f1(label)
-            cells = [_entry(results, value, corpus, variant, size, footnotes) for variant in params.variants]
+            cells = [_entry(results, value, corpus, variant, size, footnotes) for variant in params.rows]
             lacking = str(absent.get(label) or NOTHING)
             lines.append(Line((Cell(label), Cell(str(gold[label])), Cell(lacking), *cells)))
             head = {"type": label, "gold": gold[label], "draws_without_it": absent.get(label, 0)}
             records += [
-                head | _record(results, value, corpus, variant, size, protocol) for variant in params.variants for protocol in PROTOCOLS
+                head | _record(results, value, corpus, variant, size, protocol) for variant in params.rows for protocol in PROTOCOLS
             ]
         if lines:
             caption = (
                 f"F1 (%) per type on {corpus}, {_size(size)}, mean ± standard deviation over draws. gold: entities in test; "
                 "lacking: draws whose sample has no such entity. " + _holes(results) + conditions(params, [corpus], biases)
             )
-            names = ("type", "gold", "lacking", *params.variants)
+            names = ("type", "gold", "lacking", *params.rows)
             title = f"{corpus}, {_size(size)}: F1 per type"
             tables.append(Table(f"types-{corpus}-{size}", title, caption, names, tuple(lines), tuple(records), notes=footnotes.notes()))
     return tables
@@ -109,7 +109,7 @@ def _types(results: Results, corpus: str, size: Size) -> tuple[dict[str, int], d
     """Gold entities of each type in test, and in how many draws the sample lacks the type; both the same for all variants."""
     gold: dict[str, int] = {}
     without: dict[str, set[int]] = {}
-    for variant in results.params.variants:
+    for variant in results.params.rows:
         for row in results.block(corpus, variant, size):
             gold |= {label: counts.gold for label, counts in row.score.types.items()}
             for label in row.absent:
@@ -124,7 +124,7 @@ def supplement(results: Results, biases: Mapping[str, str]) -> Table:
     other = OTHER[shown]
     footnotes, lines, records = Footnotes(), [], []
     for corpus, size in ((c, s) for c in params.corpora for s in params.sizes):
-        for i, variant in enumerate(params.variants):
+        for i, variant in enumerate(params.rows):
             cells = [_entry(results, VALUES[name], corpus, variant, size, footnotes) for name in SUPPLEMENT]
             cells.append(_entry(results, VALUES["f1"], corpus, variant, size, footnotes, protocol=other))
             names = (Cell(corpus if i == 0 else ""), Cell(str(size) if i == 0 else ""), Cell(variant))

@@ -97,7 +97,7 @@ def run(
     """
     from benchmark.collect import collect
     from benchmark.engine import engine
-    from benchmark.plan import make_plan
+    from benchmark.plan import Filter, make_plan
     from benchmark.progress import Bar
     from benchmark.store import Store
     from benchmark.worker import Worker
@@ -105,7 +105,14 @@ def run(
     workspace, profile = Workspace(), load_params(params)
     found = make_plan(profile, workspace, _filter(corpus, variant, size, draw, seed))
     store = Store(workspace.store)
-    worker = Worker(profile, workspace, store, checkpoints=checkpoints or profile.checkpoints, required=found.required, force=force)
+    worker = Worker(
+        profile,
+        workspace,
+        store,
+        checkpoints=checkpoints or profile.checkpoints,
+        required=make_plan(profile, workspace, Filter(corpus or ())).required,
+        force=force,
+    )
     with Bar(store, len(found.cells)) as bar:
         for pair in found.not_applicable:
             bar.console.print(f"n/a: {pair.corpus} x {pair.variant}: {pair.reason}", markup=False)

@@ -189,6 +189,8 @@ def rebuild_encoder(directory: str, spec: EncoderSpec) -> WordEncoder:
     model = AutoModel.from_config(AutoConfig.from_pretrained(directory)).float()  # the config keeps a half-precision hub's type
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
+    if spec.freeze_words:
+        model.get_input_embeddings().weight.requires_grad_(False)
     return WordEncoder(model, AutoTokenizer.from_pretrained(directory), spec)
 
 

@@ -55,11 +55,38 @@ class SpanModel(nn.Module):
         nn.init.zeros_(self.out.bias)
         self.register_buffer("weights", loss_weights(labels), persistent=False)
 
-    def start_from(self, windows: Sequence[Window], sample: Sequence[Sentence], output_bias: OutputBias) -> None:
-        """Set the last bias: `prior`, from the label shares of the sample, or `zero`, the paper's."""
+    def start_from(
+        self, windows: Sequence[Window], sample: Sequence[Sentence], output_bias: OutputBias, channels: Sequence[int] | None = None
+    ) -> None:
+        """Set the last bias: `prior`, from the label shares of the sample, or `zero`, the paper's.
+
+        Args:
+            channels: only these; default: all.
+        """
+        chosen = range(len(self.labels)) if channels is None else channels
         if output_bias == "prior":
+            prior = prior_bias(windows, sample, self.labels, symmetric=self.symmetric)
             with torch.no_grad():
-                self.out.bias.copy_(prior_bias(windows, sample, self.labels, symmetric=self.symmetric))
+                for channel in chosen:
+                    self.out.bias[channel] = prior[channel]
+
+    def grow(self, labels: Inventory) -> list[int]:
+        """Take another inventory: rows of the last layer follow their label's name, new labels start fresh (KnowFREE, section 3.4).
+
+        Returns: the channels that are new.
+        """
+        old, known = self.out, self.labels.index
+        self.out = nn.Linear(old.in_features, len(labels)).to(old.weight.device)
+        nn.init.normal_(self.out.weight, std=STD)
+        nn.init.zeros_(self.out.bias)
+        kept = [(channel, known[name]) for channel, name in enumerate(labels.names) if name in known]
+        with torch.no_grad():
+            for channel, row in kept:
+                self.out.weight[channel] = old.weight[row]
+                self.out.bias[channel] = old.bias[row]
+        self.labels = labels
+        self.register_buffer("weights", loss_weights(labels).to(old.weight.device), persistent=False)
+        return [channel for channel, name in enumerate(labels.names) if name not in known]
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits [batch, n, n, K]."""

@@ -36,5 +36,7 @@ def prompt(task: Task, language: str) -> Prompt:
     file = files(__name__) / f"{name}.txt"
     if not file.is_file():
         known = sorted(f.name.split(".")[1] for f in files(__name__).iterdir() if f.name.startswith(f"{task}."))
-        raise ConfigError(f"there is no {task} prompt in {language!r}", f"There is one in: {', '.join(known) or 'no language'}; add {name}.txt.")
+        raise ConfigError(
+            f"there is no {task} prompt in {language!r}", f"There is one in: {', '.join(known) or 'no language'}; add {name}.txt."
+        )
     return Prompt(name, file.read_text(encoding="utf-8").strip())

@@ -18,19 +18,20 @@ from splits.files import write_text
 
 @commands.command()
 def fingerprint(
-    variant: Annotated[str, typer.Option("--variant", help="A variant of the profile.")],
+    variant: Annotated[list[str] | None, typer.Option("--variant", help="Only this variant; may be repeated.")] = None,
     params: ParamsFile = Path(PARAMS),
 ) -> None:
-    """Write data/methods/VARIANT.json: sha256 of the code that the variant's method consists of, comments left out.
+    """Write data/methods/VARIANT.json: sha256 of the code that a variant's method consists of, comments left out.
 
     Example: kfbench fingerprint --variant knowfree
     """
     profile = load_params(params)
-    if variant not in profile.methods:
-        raise ConfigError(f"the profile has no variant {variant!r}", f"It has: {', '.join(profile.methods)}.")
-    chosen = profile.methods[variant]
-    found = of_method(chosen.method)
-    row = {"variant": variant, **chosen.model_dump(mode="json"), "sha256": found.sha256, "modules": dict(found.modules)}
-    path = Workspace().fingerprint(variant)
-    write_text(path, json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
-    print(f"{path}: {found.sha256[:12]}, {len(found.modules)} modules")
+    for name in variant or profile.rows:
+        if name not in profile.methods:
+            raise ConfigError(f"the profile has no variant {name!r}", f"It has: {', '.join(profile.methods)}.")
+        chosen = profile.methods[name]
+        found = of_method(chosen.method)
+        row = {"variant": name, **chosen.model_dump(mode="json"), "sha256": found.sha256, "modules": dict(found.modules)}
+        path = Workspace().fingerprint(name)
+        write_text(path, json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+        print(f"{path}: {found.sha256[:12]}, {len(found.modules)} modules")

@@ -61,7 +61,7 @@ def limits_of(language: str) -> Limits:
 
 _CONTRACTED = re.compile(r"(?<=[^\W\d_])n['’]t\b")
 _WORDS = re.compile(r"[^\W_]+")
-_LETTERS = re.compile(r"[0-9a-z\u00df-\u024f]+|[^\W_]")  # a run of Latin letters and digits is one unit
+_LETTERS = re.compile(r"[0-9a-z\u00df-\u00f6\u00f8-\u024f]+|[^\W_]")  # a run of Latin letters and digits is one unit
 # The consonants that end a syllable, U+11A8 on, as those that start one: 오른 and 오르 ㄴ are then the same letters.
 _FINALS = "ㄱ ㄲ ㄱㅅ ㄴ ㄴㅈ ㄴㅎ ㄷ ㄹ ㄹㄱ ㄹㅁ ㄹㅂ ㄹㅅ ㄹㅌ ㄹㅍ ㄹㅎ ㅁ ㅂ ㅂㅅ ㅅ ㅆ ㅇ ㅈ ㅊ ㅋ ㅌ ㅍ ㅎ"
 _INITIALS = {0x11A8 + i: unicodedata.normalize("NFKD", final) for i, final in enumerate(_FINALS.split())}

@@ -87,7 +87,7 @@ BRACKETS = {
     '"': '"',
 }
 QUOTES = '"“「『«'
-CLOSERS = frozenset(BRACKETS.values()) | {"’"}
+_ASIDES = "（(《〈【[［"
 
 
 def pairs(line: str) -> list[tuple[int, int]]:
@@ -149,13 +149,16 @@ def pieces(line: str, language: str) -> list[Piece]:
     """
     found, start = [], 0
     spans = pairs(line)
-    closing = {end for _, end in spans}
+    opener = {end: start for start, end in spans}
     reach = _reach(spans, len(line))
     cased = any(c.isupper() for c in line)
     for run in _STOPS.finditer(line):
         end = run.end()
-        while end < len(line) and line[end] in CLOSERS and (end in closing or line[end] == "’"):
+        while end < len(line) and (end in opener or line[end] == "’"):
             end += 1
+        closed = [opener[i] for i in range(run.end(), end) if i in opener]
+        if any(line[i] in _ASIDES and line[start:i].strip() for i in closed):
+            continue  # (He was ill.) inside a sentence
         if reach[run.start()] >= end or not _is_end(line, run.start(), run.end(), end, language, cased):
             continue
         found.append(Piece(line[start:end].strip(), True))

@@ -159,7 +159,7 @@ class _Pair:
         lacking = self._lacking(artefacts) or (upstream.lacking if upstream else None)
         if lacking is not None:
             return Planned(id, None, {}, self.method, self.training, upstream, lacking=lacking)
-        made = {name: _contents(path) for name, path in artefacts.items()}
+        made = {name: _contents(name, path) for name, path in artefacts.items()}
         config = (
             self._shared
             | ({"artefacts": made} if made else {})
@@ -197,9 +197,10 @@ class _Pair:
         }
 
 
-def _contents(path: Path) -> dict[str, str]:
-    """sha256 of an artefact and of the label files beside it."""
-    return {file.name: sha256(file) for file in (path, *sorted(path.parent.glob("labels*.json")))}
+def _contents(name: str, path: Path) -> dict[str, str]:
+    """sha256 of an artefact and of its label files: what is made for another artefact of the sample does not count."""
+    files = (path, path.with_name("labels.json"), path.with_name(f"labels.{name}.json"))
+    return {file.name: sha256(file) for file in files if file.is_file()}
 
 
 def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: Any = None) -> Cell:

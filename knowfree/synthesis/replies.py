@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -177,8 +177,9 @@ class ReplyLog:
             self._write({"session": plain})
             self._session = plain
 
-    def add(self, key: str, about: Mapping[str, str], reply: Reply) -> None:
-        """One reply, in the file when this returns."""
+    def add(self, key: str, about: Mapping[str, str], reply: Reply) -> Reply:
+        """One reply, in the file when this returns, as the file has it: text that is no Unicode cannot be written."""
+        reply = replace(reply, text=reply.text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
         self._write(
             {
                 "key": key,
@@ -189,7 +190,7 @@ class ReplyLog:
                 "tokens_out": reply.tokens_out,
             }
         )
-        self.replies.setdefault(key, reply)
+        return self.replies.setdefault(key, reply)
 
     def _write(self, row: Mapping[str, Any]) -> None:
         data = memoryview(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")

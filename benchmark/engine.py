@@ -1,4 +1,4 @@
-"""Where cells run: one after the other here; an engine that spreads them has the same face."""
+"""Where cells run: one after the other here; engines that spread them have the same face."""
 
 from __future__ import annotations
 
@@ -73,7 +73,13 @@ class Serial:
         watch.ended(cell, how)
 
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"serial": Serial}
+def _processes() -> Engine:
+    from benchmark.processes import Processes
+
+    return Processes()
+
+
+ENGINES: Mapping[str, Callable[[], Engine]] = {"serial": Serial, "processes": _processes}
 
 
 def engine() -> Engine:

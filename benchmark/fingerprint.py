@@ -29,6 +29,7 @@ EXCLUDED = (
     "benchmark.fingerprint",
     "benchmark.hashing",
     "benchmark.plan",
+    "benchmark.processes",
     "benchmark.progress",
     "benchmark.provenance",
     "benchmark.status",

@@ -34,8 +34,9 @@ class Bar:
         )
         self._task: TaskID = self._bar.add_task("", total=total, left="")
         self._done = 0
-        self._ran: list[float] = []
-        self._started = 0.0
+        self._ran = 0
+        self._begun = time.perf_counter()
+        self._started: dict[str, float] = {}
 
     def __enter__(self) -> Bar:
         self._bar.start()
@@ -45,7 +46,7 @@ class Bar:
         self._bar.stop()
 
     def started(self, cell: Planned) -> None:
-        self._started = time.perf_counter()
+        self._started[str(cell.id)] = time.perf_counter()
         self._bar.update(self._task, description=str(cell.id))
 
     def point(self, cell: Planned, point: Point) -> None:
@@ -57,10 +58,10 @@ class Bar:
 
     def ended(self, cell: Planned, how: Ended) -> None:
         self._done += 1
-        seconds = time.perf_counter() - self._started
-        if how == "ran":
-            self._ran.append(seconds)
-        left = duration(sum(self._ran) / len(self._ran) * (self.total - self._done)) + " left" if self._ran else ""
+        now = time.perf_counter()
+        seconds = now - self._started.get(str(cell.id), now)
+        self._ran += how == "ran"
+        left = duration((now - self._begun) / self._ran * (self.total - self._done)) + " left" if self._ran else ""
         self._bar.update(self._task, completed=self._done, left=left)
         for warning in self.store.moved:
             self.console.print(f"[yellow]warning:[/] {escape(warning)}")

@@ -39,11 +39,11 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def start(profile: Profile, *arguments: str) -> subprocess.Popen[str]:
+def start(profile: Profile, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         profile.line("run", *arguments),
         cwd=profile.root,
-        env=environment(),
+        env=environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,0 +1,89 @@
+"""Cells side by side: the same bytes as one after the other, and nothing lost when a process ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from benchmark.processes import workers
+from benchmark.status import states
+from splits.errors import ConfigError
+from tests.benchmark.conftest import Fits, Profile, make_profile
+from tests.benchmark.test_engine import contents, slow, start, until
+
+SIDE_BY_SIDE = {"KFBENCH_ENGINE": "processes", "KFBENCH_WORKERS": "2"}
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started, those that only watch semaphores left out."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after = stat.read_text().rpartition(")")[2].split()
+            line = (stat.parent / "cmdline").read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(after[1]) == pid and "resource_tracker" not in line:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def test_side_by_side_gives_the_bytes_of_one_after_the_other(
+    profile: Profile, prepared: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, fits: Fits
+) -> None:
+    serial = make_profile(tmp_path_factory.mktemp("serial"), prepared, monkeypatch)
+    serial.run()
+    expected = contents(serial)
+    profile.write(methods=serial.values["methods"])  # log and trap are parameters: the hashes are to be the same
+    process = start(profile, **SIDE_BY_SIDE)
+    text = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, text
+    assert "8 run, 0 done before, 0 failed" in text
+    assert contents(profile) == expected
+
+
+def test_failing_cells_stop_no_other(profile: Profile) -> None:
+    (profile.root / "trap").touch()
+    process = start(profile, **SIDE_BY_SIDE)
+    text = process.communicate(timeout=120)[0]
+    assert process.returncode == 1
+    assert "4 run, 0 done before, 4 failed" in text
+    assert "RuntimeError: the trap is set" in text
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for children in /proc")
+@pytest.mark.parametrize("ends", ["Ctrl-C", "a dead child"])
+def test_what_is_done_is_kept_and_no_child_is_left(ends: str, profile: Profile) -> None:
+    slow(profile, 0.5)
+    process = start(profile, **SIDE_BY_SIDE)
+    until(lambda: profile.store.cells())
+    started = children(process.pid)
+    assert len(started) == 2
+    if ends == "Ctrl-C":
+        process.send_signal(signal.SIGINT)
+    else:
+        os.kill(started[0], signal.SIGKILL)
+    text = process.communicate(timeout=60)[0]
+    assert process.returncode == (130 if ends == "Ctrl-C" else 1)
+    assert ("what is done is kept" if ends == "Ctrl-C" else "a worker process died") in text
+    assert "Traceback" not in text
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+    found = states(profile.plan(), profile.store)
+    assert 0 < found.count("done") < 8
+    assert set(found) == {"done", "missing"}
+    assert start(profile, **SIDE_BY_SIDE).communicate(timeout=120)
+    assert set(states(profile.plan(), profile.store)) == {"done"}
+
+
+def test_workers_are_counted_or_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KFBENCH_WORKERS", raising=False)
+    assert workers() == len(os.sched_getaffinity(0))
+    monkeypatch.setenv("KFBENCH_WORKERS", "3")
+    assert workers() == 3
+    for wrong in ("0", "two", "-1"):
+        monkeypatch.setenv("KFBENCH_WORKERS", wrong)
+        with pytest.raises(ConfigError, match="KFBENCH_WORKERS"):
+            workers()

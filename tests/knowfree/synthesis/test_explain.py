@@ -269,6 +269,7 @@ def test_what_a_full_reply_leaves_open_is_dropped_and_what_a_finished_one_leaves
     text = "Bakers get up at four every day. Harlan Field bakes bread for the whole"
     assert dict(explained("en", Reply(text, "length")).removed) == {"unfinished": 1}
     assert len(explained("en", Reply(text, "stop")).sentences) == 2  # mit_movie has no full stops at all
+    assert dict(explained("en", Reply("Harlan Field\n" + text, "length")).removed) == {"fragment": 1, "unfinished": 1}
     whole = explained("en", Reply("Bakers get up at four every day.", "length"))
     assert (len(whole.sentences), whole.removed) == (1, Counter())
 

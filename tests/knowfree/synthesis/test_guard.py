@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knowfree.synthesis.guard import HITS, LIMITS, Guard, Limits, limits_of, overlap, units
@@ -64,6 +64,7 @@ FILMS = sentences(
     "which film did the young director from Paris make in the year 1999 ?",
     "who plays the old sailor there ?",
     "who directed it ?",
+    "nobody knows his first film .",
 )
 
 
@@ -74,6 +75,7 @@ FILMS = sentences(
         ("Who directed it", "equal"),  # too short to be contained, but equal
         ("she asked who directed it and nobody knew", None),
         ("tell me , who plays the old sailor there and why", "contains"),
+        ("they say nobody knows his first film at all", "contains"),  # five words
         ("the young director from Paris", "within"),
         ("young director from Paris", None),  # four words
         ("I know the young director from Paris make in spring", None),  # seven words in a row
@@ -123,17 +125,28 @@ def brute(found: tuple[str, ...], held_out: list[tuple[str, ...]], limits: Limit
     return "shares" if any(inside(window, other) for window in windows for other in held_out) else None
 
 
-few_words = st.lists(st.sampled_from(["a", "b", "ab", "甲", "乙", "가", "ㄴ", "."]), max_size=12).map(tuple)
+few_words = st.lists(st.sampled_from(["a", "b", "ab", "甲", "가", "ㄴ", "."]), max_size=10).map(tuple)
 
 
-@given(few_words, st.lists(few_words, max_size=5), st.integers(1, 6), st.integers(1, 6), st.sampled_from(LANGUAGES))
+@st.composite
+def related(draw: st.DrawFn) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Held-out sentences, and a sentence that has a part of one of them between words of its own."""
+    held_out = draw(st.lists(few_words.filter(len), min_size=1, max_size=4))
+    source = draw(st.sampled_from(held_out))
+    start, end = sorted((draw(st.integers(0, len(source))), draw(st.integers(0, len(source)))))
+    part = draw(st.sampled_from([source, source[start:end]]))
+    return draw(few_words)[:3] + part + draw(few_words)[:3], held_out
+
+
+@settings(max_examples=500)
+@given(related(), st.integers(1, 6), st.integers(1, 6), st.sampled_from(LANGUAGES))
 def test_the_index_finds_what_brute_force_finds(
-    tokens: tuple[str, ...], held_out: list[tuple[str, ...]], shared: int, contained: int, language: str
+    case: tuple[tuple[str, ...], list[tuple[str, ...]]], shared: int, contained: int, language: str
 ) -> None:
+    tokens, held_out = case
     limits = Limits(shared, contained)
-    guard = Guard([Sentence(str(i), text or ("x",)) for i, text in enumerate(held_out)], language, limits)
-    others = [units(text or ("x",), language) for text in held_out]
-    assert guard.hit(tokens) == brute(units(tokens, language), others, limits)
+    guard = Guard([Sentence(str(i), text) for i, text in enumerate(held_out)], language, limits)
+    assert guard.hit(tokens) == brute(units(tokens, language), [units(text, language) for text in held_out], limits)
 
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=30).map(tuple), st.sampled_from(LANGUAGES))

@@ -15,7 +15,7 @@ from splits.errors import ConfigError, KfbenchError
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 GRACE = 30.0  # seconds to stop an engine in good order
 
-Mail = tuple[str, Any]  # "ready" settings | "reply" (place, reply) | "done" None | "error" (what, mend)
+Mail = tuple[str, Any]  # "ready" settings | "reply" (place, reply) | "done" None | "error" a KfbenchError
 
 
 class Replicas:
@@ -110,7 +110,7 @@ def _mail(pipe: Connection) -> Mail:
             "a copy of the language model's engine died", "See its last words above (memory?); replies got so far are kept."
         ) from None
     if kind == "error":
-        raise KfbenchError(*content)
+        raise content
     return kind, content
 
 
@@ -138,7 +138,7 @@ def _serve(pipe: Connection, llm: LLM, open_one: Callable[[LLM], Backend], devic
     except (EOFError, OSError, KeyboardInterrupt):
         pass  # the asking process has gone, or wants us to
     except KfbenchError as error:
-        pipe.send(("error", (error.what, error.mend)))
+        pipe.send(("error", error))
     finally:
         if backend is not None:
             backend.close()

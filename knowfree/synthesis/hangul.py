@@ -83,15 +83,18 @@ def _rules() -> tuple[Rule, ...]:
 
 
 RULES = _rules()
+BY_EDGE: dict[tuple[str, str], list[Rule]] = {}  # by the two letters that meet
+for _rule in RULES:
+    BY_EDGE.setdefault((_rule[0][-1], _rule[1][0]), []).append(_rule)
 OVERLAP = 2 * max(len(left) for left, _, _ in RULES)  # letters at the end of what stands that the next two morphemes may still rewrite
 
 
 def grown(written: str, token: str) -> set[str]:
     """All that may stand after one more morpheme (both in letters); `written` alone where a copula is dropped."""
     after = {written + token}
-    after.update(
-        written[: len(written) - len(a)] + to + token[len(b) :] for a, b, to in RULES if written.endswith(a) and token.startswith(b)
-    )
+    for left, right, to in BY_EDGE.get((written[-1:], token[:1]), ()):
+        if written.endswith(left) and token.startswith(right):
+            after.add(written[: len(written) - len(left)] + to + token[len(right) :])
     if token == COPULA and written and written[-1] not in ONSETS:
         after.add(written)
     return after

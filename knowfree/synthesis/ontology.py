@@ -57,7 +57,7 @@ def table(kind: Kind) -> Mapping[str, str]:
     known: dict[str, str] = {}
     for label, names in _inventory()[kind].items():
         for name in (label, *names):
-            if known.setdefault(plain(name), label) != label and name != label:
+            if known.setdefault(plain(name), label) != label:
                 raise ConfigError(f"ontology.yaml: {name!r} stands under {known[plain(name)]} and {label}", "Leave one of them.")
     return known
 

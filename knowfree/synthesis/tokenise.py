@@ -10,7 +10,7 @@ from splits.errors import ConfigError
 
 BARE = re.compile(r"n(?='t\b)|[^\W\d_]+(?=n't\b)|[^\W\d_]+|\d+|[$£€]")
 CLITIC = re.compile(r"(?i)^(.+?)('s|'re|'ve|'ll|'d|'m|n't)$")
-WRITTEN = re.compile(r"[$£€]|\d+(?:[.,:]\d+)*%?|(?:[A-Z]\.){2,}|(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs)\.|\w+(?:[-'’&]\w+)*|\.{2,}|[^\w\s]")
+WRITTEN = re.compile(r"[$£€]|\d+(?:[.,:]\d+)*%?(?!\w)|(?:[A-Z]\.){2,}|(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs)\.|\w+(?:[-'’&]\w+)*|\.{2,}|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from knowfree.synthesis.hangul import letters
 from splits.errors import ConfigError
 from splits.schema import Sentence
 
@@ -62,9 +63,6 @@ def limits_of(language: str) -> Limits:
 _CONTRACTED = re.compile(r"(?<=[^\W\d_])n['’]t\b")
 _WORDS = re.compile(r"[^\W_]+")
 _LETTERS = re.compile(r"[0-9a-z\u00df-\u00f6\u00f8-\u024f]+|[^\W_]")  # a run of Latin letters and digits is one unit
-# The consonants that end a syllable, U+11A8 on, as those that start one: 오른 and 오르 ㄴ are then the same letters.
-_FINALS = "ㄱ ㄲ ㄱㅅ ㄴ ㄴㅈ ㄴㅎ ㄷ ㄹ ㄹㄱ ㄹㅁ ㄹㅂ ㄹㅅ ㄹㅌ ㄹㅍ ㄹㅎ ㅁ ㅂ ㅂㅅ ㅅ ㅆ ㅇ ㅈ ㅊ ㅋ ㅌ ㅍ ㅎ"
-_INITIALS = {0x11A8 + i: unicodedata.normalize("NFKD", final) for i, final in enumerate(_FINALS.split())}
 
 
 def units(tokens: Iterable[str], language: str) -> Units:
@@ -77,7 +75,7 @@ def units(tokens: Iterable[str], language: str) -> Units:
         return tuple(_WORDS.findall(_CONTRACTED.sub(" n t", folded(" ".join(tokens)))))
     text = folded("".join("".join(tokens).split()))
     if language == "ko":
-        text = unicodedata.normalize("NFKD", text).translate(_INITIALS)
+        text = letters(text)
     return tuple(_LETTERS.findall(text))
 
 

@@ -43,7 +43,10 @@ class VLLMEngine:
     """
 
     def __init__(self, llm: LLM) -> None:
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read on import
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read on import, as the next ones
+        # The engine in this very process: one of its own outlives a killed asker, and keeps the device's memory. It also
+        # makes vLLM's schedule repeatable. Workers of tensor parallelism end by themselves.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         try:
             import vllm

@@ -18,6 +18,7 @@ from rich.text import Text
 from benchmark.config import PARAMS, Params, load_params
 from reports import aggregate, figures, page, tables
 from reports.formats import Table, to_csv, to_latex, to_markdown
+from reports.synthesis import synthesis_table
 from splits.errors import KfbenchError
 from splits.files import write_bytes
 
@@ -78,6 +79,7 @@ def build(params: Params, found: aggregate.Results, data: Path, store: Path) -> 
         main=tables.f1_table(found, aggregate.read_overlaps(params, data), biases),
         types=tables.type_tables(found, biases),
         supplement=tables.supplement(found, biases),
+        synthesis=synthesis_table(params, data),
         figures=[figures.draw_curves(c, params.rows) for c in curves if c.runs],
         audits=page.read_audits(params, data),
         absent_curves=sum(c.absent for c in curves),
@@ -138,7 +140,10 @@ def files(made: page.Report) -> dict[str, str | bytes]:
     """Name -> content of every file of a report; the same for the same results."""
     contents: dict[str, str | bytes] = {"index.md": page.markdown(made), "index.html": page.html(made)}
     contents[MARK] = to_csv(aggregate.long_form(made.results), aggregate.COLUMNS)
-    for name, several in (("f1", [made.main]), ("types", made.types), ("supplement", [made.supplement])):
+    synthesis = [made.synthesis] if made.synthesis else []
+    for name, several in {"f1": [made.main], "types": made.types, "supplement": [made.supplement], "synthesis": synthesis}.items():
+        if not several and name == "synthesis":
+            continue
         contents[f"tables/{name}.md"] = "\n".join(to_markdown(table) for table in several)
         contents[f"tables/{name}.tex"] = "\n".join(to_latex(table) for table in several)
         contents[f"tables/{name}.csv"] = to_csv(record for table in several for record in table.records)

@@ -17,7 +17,6 @@ from reports.figures import INK, PAPER, Figure
 from reports.formats import Table, to_markdown
 
 TITLE = "knowfree-bench: report"
-DOWNLOADS = ("tables/f1", "tables/types", "tables/supplement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,7 @@ class Report:
     main: Table
     types: Sequence[Table]
     supplement: Table
+    synthesis: Table | None
     figures: Sequence[Figure]
     audits: Sequence[Audit]
     absent_curves: int
@@ -47,6 +47,11 @@ class Report:
     @property
     def params(self) -> Params:
         return self.results.params
+
+    @property
+    def downloads(self) -> list[str]:
+        """Tables as files, without their suffixes."""
+        return ["tables/f1", "tables/types", "tables/supplement", *["tables/synthesis"] * (self.synthesis is not None)]
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -112,9 +117,11 @@ def markdown(report: Report) -> str:
     if report.types:
         parts += ["## Per type", *(to_markdown(table) for table in report.types)]
     parts += ["## Supplement", to_markdown(report.supplement)]
+    if report.synthesis:
+        parts += ["## Synthesis", to_markdown(report.synthesis)]
     if report.audits:
         parts += ["## Corpora", "\n".join(f"- [audit of {audit.corpus}](audits/{audit.corpus}.md)" for audit in report.audits)]
-    links = [f"[{name}.{kind}]({name}.{kind})" for name in DOWNLOADS for kind in ("md", "tex", "csv")]
+    links = [f"[{name}.{kind}]({name}.{kind})" for name in report.downloads for kind in ("md", "tex", "csv")]
     parts += ["## Files", "\n".join(f"- {link}" for link in ("[cells.csv](cells.csv)", *links))]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
@@ -130,7 +137,7 @@ def html(report: Report) -> str:
         keep_trailing_newline=True,
     )
     images = [(figure, _data_uri(figure.svg)) for figure in report.figures]
-    return environment.get_template("index.html").render(title=TITLE, report=report, images=images, downloads=DOWNLOADS)
+    return environment.get_template("index.html").render(title=TITLE, report=report, images=images, downloads=report.downloads)
 
 
 def _data_uri(svg: bytes) -> str:

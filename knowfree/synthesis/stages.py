@@ -92,7 +92,7 @@ class Stages:
             style = Style.of(sentence.text for sentence in splits["train"])
             found = explain.read(
                 sources,
-                [answers[request] for request in requests],
+                [answers[request] if request in answers else None for request in requests],
                 self.settings.explain.rules_of(self.language),
                 language=self.language,
                 tokenise=partial(tokenise, language=self.language, style=style),

@@ -19,9 +19,11 @@ HEAD = ("corpus", "annotator", "size", *PARTS.values(), "labels", "synthetic", "
 def synthesis_table(params: Params, data: Path) -> Table | None:
     """Spans a sentence of each kind of extension label, and synthetic sentences, a row a corpus, annotator and size.
 
-    Only what the variants of the profile train on; None where none of them uses artefacts.
+    Of the annotators that variants of the profile name; None where no artefact has been made.
     """
-    lines, records, notes = [], [], []
+    lines: list[Line] = []
+    records: list[dict[str, Any]] = []
+    notes: list[str] = []
     for corpus in params.corpora:
         rows = list(_rows(params, corpus, data))
         for i, row in enumerate(rows):
@@ -34,8 +36,8 @@ def synthesis_table(params: Params, data: Path) -> Table | None:
     if not lines:
         return None
     caption = (
-        "Means over draws. entities, parts of speech, words: extension spans a sentence of the sample; labels: extension labels; synthetic: "
-        "sentences that the sample's own explanations gave, in all and to a real sentence."
+        "Means over draws. entities, parts of speech, words: extension spans a sentence of the sample; labels: extension labels; "
+        "synthetic: sentences that the sample's own explanations gave, in all and to a real sentence."
     )
     return Table("synthesis", "Synthesis", caption, HEAD, tuple(lines), tuple(records), labels=3, notes=tuple(notes))
 
@@ -77,9 +79,8 @@ def _notes(corpus: str, data: Path) -> Iterator[str]:
         )
     for annotator, counts in _read(data / "annotated" / corpus / "report.json").get("annotators", {}).items():
         if annotator != "morph" and counts["rejected"]:
-            yield (
-                f"{corpus}: refused of {annotator}: " + ", ".join(f"{reason} {count}" for reason, count in counts["rejected"].items()) + "."
-            )
+            refused = ", ".join(f"{reason} {count}" for reason, count in counts["rejected"].items())
+            yield f"{corpus}: refused of {annotator}: {refused}."
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from benchmark.config import Params
 from benchmark.extension import PARTS, synthetic_sentences
 from benchmark.workspace import Workspace
 from knowfree.synthesis import explain
-from knowfree.synthesis.annotate import Annotation, annotate_morph, entity_types, read
+from knowfree.synthesis.annotate import annotate_morph, entity_types, read
 from knowfree.synthesis.annotate import requests as annotation_requests
-from knowfree.synthesis.annotations import read_annotations, write_annotations
+from knowfree.synthesis.annotations import Annotation, read_annotations, write_annotations
 from knowfree.synthesis.ask import Answers, ask
 from knowfree.synthesis.chat import Request, Sampling
 from knowfree.synthesis.config import Annotator, Synthesis, synthesis_of
@@ -183,11 +183,11 @@ class Stages:
             parts = range(0, len(sentences), AT_ONCE)
             steps = track(parts, f"{self.corpus}: morph", console=self.console, transient=True) if self.console else parts
             return [a for at in steps for a in annotate_morph(sentences[at : at + AT_ONCE], self.language, rules)], {}
-        answers = self._ask(
-            annotation_requests(sentences, self.language, rules), log, ("entities", "pos"), self.settings.annotate.sampling
-        )
+        answers = self._ask(annotation_requests(sentences, self.language, rules), log, ("entities", "pos"), self.settings.annotate.sampling)
         overrides = self.settings.annotate.overrides
-        types = entity_types(sentences, answers, self.language, rules, read_overrides(self.workspace.root / overrides) if overrides else None)
+        types = entity_types(
+            sentences, answers, self.language, rules, read_overrides(self.workspace.root / overrides) if overrides else None
+        )
         write_ontology(folder / f"{annotator}.types.json", types)
         return read(sentences, answers, self.language, rules, types), self._about(answers, ("entities", "pos"))
 

@@ -146,7 +146,7 @@ def test_a_live_back_end_does_not_start_from_recorded_replies(workspace, answere
     params = profile(llm=MODEL, recorded="recorded")
     answered(params)
     monkeypatch.setenv("KFBENCH_LLM", "none")
-    with pytest.raises(KfbenchError, match="demo_en.explain.jsonl"):
+    with pytest.raises(KfbenchError, match=r"demo_en\.explain\.jsonl"):
         Stages(params, workspace, "demo_en").explain()
 
 

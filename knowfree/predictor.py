@@ -17,6 +17,7 @@ from benchmark.nn.tagger import SETTINGS, NeuralTagger
 from benchmark.worker import METHOD
 from knowfree.checkpoint import is_official, load_official
 from knowfree.method import PlainKnowFREE
+from knowfree.synthesis.tokenise import WRITTEN_ENGLISH, Style, tokenise
 from splits.errors import ConfigError
 from splits.labels import read_labels
 from splits.present import UNKNOWN_LANGUAGE
@@ -33,11 +34,13 @@ class Predictor:
 
     Args:
         language: `zh`, `ja`, `en` or `ko`; unknown (`und`), raw text is taken where it is Chinese or Japanese, by characters.
+        style: how an English corpus writes; MIT Movie's is `Style(lower=True, marks=False)`.
     """
 
-    def __init__(self, tagger: Tagger, language: str = UNKNOWN_LANGUAGE) -> None:
+    def __init__(self, tagger: Tagger, language: str = UNKNOWN_LANGUAGE, style: Style = WRITTEN_ENGLISH) -> None:
         self.tagger = tagger
         self.language = language
+        self.style = style
 
     @classmethod
     def load(
@@ -47,6 +50,7 @@ class Predictor:
         label_file: str | Path | None = None,
         tokenizer: Any = None,
         language: str | None = None,
+        style: Style = WRITTEN_ENGLISH,
         device: str | None = None,
     ) -> Predictor:
         """The model that `kfbench run --checkpoints` or a trainer kept, or a checkpoint of the released code.
@@ -77,7 +81,7 @@ class Predictor:
             raise ConfigError(
                 f"{directory}: no trained model", "Give what `kfbench run --checkpoints`, a trainer or the released code saved."
             )
-        return cls(tagger, language or known)
+        return cls(tagger, language or known, style)
 
     def __call__(self, texts: Text | Sequence[Text]) -> list[Found]:
         """Entities of each text, in text order.
@@ -102,7 +106,7 @@ class Predictor:
             if not HAN_OR_KANA.search(raw) or HANGUL.search(raw):
                 raise ConfigError("the language of the model is not known, so text cannot be cut", "Give `language`, or lists of tokens.")
             language = "zh"
-        return [tokens_of(text, language) for text in some]
+        return [tokenise(text, language, self.style) if isinstance(text, str) else tuple(text) for text in some]
 
 
 class KnowFREEPredictor:
@@ -113,7 +117,7 @@ class KnowFREEPredictor:
         from_pretrained: a trained model's directory, of the suite or of the released code.
         label_file: the labels that it was trained with; None: those it says itself.
         batch_size: texts an item.
-        language: how raw text is cut; None: what the directory says.
+        language, style: how raw text is cut; None: what the directory says.
     """
 
     def __init__(
@@ -125,12 +129,13 @@ class KnowFREEPredictor:
         batch_size: int = 8,
         *,
         language: str | None = None,
+        style: Style = WRITTEN_ENGLISH,
     ) -> None:
         if from_pretrained is None:
             raise ConfigError("from_pretrained is not given", "It is a trained model's directory.")
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}", "It is a number of texts, 1 or more.")
-        self.predictor = Predictor.load(from_pretrained, label_file=label_file, tokenizer=tokenizer, language=language)
+        self.predictor = Predictor.load(from_pretrained, label_file=label_file, tokenizer=tokenizer, language=language, style=style)
         self.batch_size = batch_size
 
     def __call__(self, inputs: str | Sequence[Text], remove_clashed: bool | None = None, nested: bool = False) -> Iterator[list[Found]]:
@@ -151,15 +156,6 @@ class KnowFREEPredictor:
         if not isinstance(tagger, NeuralTagger) or not isinstance(tagger.model, SpanModel):
             raise ConfigError("this model's predictions never overlap", "Leave out remove_clashed.")
         tagger.model.clashes = clashes_of(remove_clashed, nested)
-
-
-def tokens_of(text: Text, language: str) -> tuple[str, ...]:
-    """The tokens of a text: as the corpora of a language have them, or as they are given."""
-    if not isinstance(text, str):
-        return tuple(text)
-    from knowfree.synthesis.tokenise import tokenise  # Korean needs its analyser: not where tokens are given
-
-    return tokenise(text, language)
 
 
 def _found(sentence: Sentence, entities: Sequence[Entity]) -> Found:

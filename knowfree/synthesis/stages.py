@@ -92,7 +92,7 @@ class Stages:
             style = Style.of(sentence.text for sentence in splits["train"])
             found = explain.read(
                 sources,
-                [answers[request] if request in answers else None for request in requests],
+                [answers[request] for request in requests],
                 self.settings.explain.rules_of(self.language),
                 language=self.language,
                 tokenise=partial(tokenise, language=self.language, style=style),
@@ -185,9 +185,8 @@ class Stages:
             return [a for at in steps for a in annotate_morph(sentences[at : at + AT_ONCE], self.language, rules)], {}
         answers = self._ask(annotation_requests(sentences, self.language, rules), log, ("entities", "pos"), self.settings.annotate.sampling)
         overrides = self.settings.annotate.overrides
-        types = entity_types(
-            sentences, answers, self.language, rules, read_overrides(self.workspace.root / overrides) if overrides else None
-        )
+        renamed = read_overrides(self.workspace.root / overrides) if overrides else None
+        types = entity_types(sentences, answers, self.language, rules, renamed)
         write_ontology(folder / f"{annotator}.types.json", types)
         return read(sentences, answers, self.language, rules, types), self._about(answers, ("entities", "pos"))
 

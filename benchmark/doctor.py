@@ -17,7 +17,15 @@ from splits.errors import KfbenchError
 
 State = Literal["ok", "note", "problem"]
 NEEDED = ("torch", "transformers", "dvc", "numpy", "pydantic", "safetensors", "seqeval", "typer")
-OPTIONAL = {"fastNLP": "cnn_ner with `trainer: fastnlp`", "vllm": "annotation by a local LLM", "ray": "cells on several machines"}
+OPTIONAL = {
+    "rjieba": "annotation of Chinese by an analyser (extra `morph`)",
+    "fugashi": "annotation of Japanese by an analyser (extra `morph`)",
+    "kiwipiepy": "annotation of Korean by an analyser (extra `morph`)",
+    "textblob": "annotation of English by an analyser (extra `morph`)",
+    "vllm": "synthesis by a local language model (extra `vllm`)",
+    "fastNLP": "cnn_ner with `trainer: fastnlp`",
+    "ray": "cells on several machines",
+}
 ROOMS = ("splits", "benchmark", "baselines", "knowfree", "reports")
 MIRROR = "KFBENCH_MIRROR"
 

@@ -77,7 +77,12 @@ def _notes(corpus: str, data: Path) -> Iterator[str]:
             f"{corpus}: {explained['model']} explained {explained['sources']} sentences; {explained['kept']} of {explained['sentences']} "
             f"sentences kept; removed: {removed}."
         )
-    for annotator, counts in _read(data / "annotated" / corpus / "report.json").get("annotators", {}).items():
+    annotated = _read(data / "annotated" / corpus / "report.json")
+    if quality := annotated.get("quality_of_morph_on_dev"):
+        figures = f"words P {100 * quality['precision']:.1f}, R {100 * quality['recall']:.1f}, F1 {100 * quality['f1']:.1f}"
+        tags = "" if quality["pos_accuracy"] is None else f"; parts of speech {100 * quality['pos_accuracy']:.1f} %"
+        yield f"{corpus}: morph against the words that the corpus's own files mark, dev: {figures}{tags}."
+    for annotator, counts in annotated.get("annotators", {}).items():
         if annotator != "morph" and counts["rejected"]:
             refused = ", ".join(f"{reason} {count}" for reason, count in counts["rejected"].items())
             yield f"{corpus}: refused of {annotator}: {refused}."

@@ -303,7 +303,7 @@ _REFUSALS = {
 _CHATTER = {
     "en": r"^((sure|certainly|of course|okay|ok|absolutely)[,!.]|"
     r"here('s| is| are) (a|an|the|some|my|your)\b.*(explanation|description|paragraph|text|sentences|answer)|"
-    r"(i hope (this|that|it)|let me know|feel free|please (note|let me know|provide)|note that)\b|"
+    r"the entit(y|ies)\b|(i hope (this|that|it)|let me know|feel free|please (note|let me know|provide)|note that)\b|"
     r"(this|the) (given |above |provided |original )?(sentence|text|paragraph|passage|entities|key phrases?) "
     r"(is|are|in|describes?|mentions?|refers?|states?|says|contains?|suggests?|implies|can|you|above)\b)|"
     r"\bthe (given|provided) (sentence|text|entit)",

@@ -28,7 +28,11 @@ test: $(STAMP) ## run the tests (real-corpus tests too where KFBENCH_MIRROR is s
 demo: export KFBENCH_ENGINE = processes
 demo: export KFBENCH_LLM = $(LLM)
 demo: $(STAMP) ## run the demo profile end to end, from corpora to a report; LLM=transformers or LLM=vllm asks a model anew
-	cd demo && ../$(BIN)/dvc repro -k fuse method && { ../$(BIN)/kfbench run || true; } && ../$(BIN)/dvc repro -k && ../$(BIN)/kfbench report
+ifneq ($(LLM),)
+	cd demo && ../$(BIN)/dvc repro draw && rm -f data/replies/*.jsonl && ../$(BIN)/dvc repro -f -s explain@demo_en
+endif
+	cd demo && ../$(BIN)/dvc repro -k fuse method && { ../$(BIN)/kfbench run || true; }
+	cd demo && ../$(BIN)/dvc repro -k && ../$(BIN)/kfbench report
 
 paper: $(STAMP) ## run the paper profile: 4 corpora x 3 sizes x 10 draws (a GPU and days)
 	$(BIN)/dvc repro -k

@@ -34,8 +34,8 @@ Columns = dict[str, list[Any]]
 class SpanTrainer:
     """A trainer with the released code's signature, over the suite's data, models, loop and scores.
 
-    It differs where the suite does (README, quirks): what is not said here is the suite's default. Iterating a call trains;
-    the best checkpoint is kept in `save_model/TASK/NAME_best`, picked on dev unless `eval_mode` is `test`.
+    What is not said here is the suite's default, quirks of the released code mended. Iterating a call trains; the best
+    checkpoint is kept in `save_model/TASK/NAME_best`, picked on dev unless `eval_mode` is `test`.
 
     Args:
         tokenizer: a fast one, or a slow one that has a fast twin; None: that of `from_pretrained`.

@@ -134,7 +134,7 @@ def test_the_closure_holds_every_module_of_ours_that_training_imports(method: st
 @pytest.mark.parametrize("method", BUILT_IN)
 def test_the_deps_of_the_dvc_stage_cover_the_closure(method: str) -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    covered = {dep.removeprefix("${code}/") for dep in stages["method"]["do"]["deps"]}
+    covered = {dep.removeprefix("${code}/") for dep in stages["method"]["deps"]}
     assert {module.split(".")[0] for module in of_method(method).modules} <= covered
 
 

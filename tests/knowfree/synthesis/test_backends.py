@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from knowfree.synthesis.backends import open_backend
 from knowfree.synthesis.backends.json_schema import fault, mismatch
+from knowfree.synthesis.backends.leash import Leash
 from knowfree.synthesis.backends.replicas import Replicas, shares
 from knowfree.synthesis.backends.template import ChatTemplate
 from knowfree.synthesis.backends.thinking import cut_thinking
@@ -219,24 +222,50 @@ def test_a_copy_that_fails_or_dies_is_an_error_and_does_not_hang() -> None:
             replicas.close()
 
 
+def killed(code: str) -> int:
+    """The process that a script names, after the script was killed."""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        pid = int(asking.stdout.readline())
+        os.kill(pid, 0)  # is there
+        asking.kill()
+    return pid
+
+
+def ends(pid: int) -> bool:
+    for _ in range(600):
+        if not Path(f"/proc/{pid}/stat").exists() or Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    return False
+
+
 def test_copies_end_with_the_process_that_is_killed() -> None:
     code = (
         "import time; from tests.knowfree.synthesis.test_backends import *\n"
         "if __name__ == '__main__':\n"
         "    print(Replicas(LLM(model='m'), 1, Echo).settings['pid'], flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as asking:
-        assert asking.stdout is not None
-        pid = int(asking.stdout.readline())
-        os.kill(pid, 0)
-        asking.kill()
-    for _ in range(600):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    pytest.fail("the copy outlived its process")
+    assert ends(killed(code))
+
+
+def test_a_process_on_a_leash_ends_with_the_one_that_holds_it() -> None:
+    code = (
+        "import subprocess, sys, time; from knowfree.synthesis.backends.leash import Leash\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], stdout=subprocess.DEVNULL)\n"
+        "leash = Leash([child.pid]); print(child.pid, flush=True); time.sleep(600)"
+    )
+    assert ends(killed(code))
+
+
+def test_a_process_that_is_released_lives() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
+        leash = Leash([child.pid])
+        leash.release()
+        assert child.poll() is None
+        child.communicate()
+        assert child.returncode == 0
 
 
 def test_devices_are_shared_out_or_said_to_be_too_few() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -9,12 +10,18 @@ import pytest
 
 from benchmark.cell import run_cell
 from benchmark.config import load_params
+from benchmark.extension import synthetic_sentences
 from benchmark.plan import load_cell, make_plan
+from benchmark.result import load_run
+from benchmark.store import Store
+from benchmark.worker import Worker
 from benchmark.workspace import Workspace
+from knowfree.synthesis.stages import Stages
 from splits.draw import materialise, write_draws
 from splits.prepare import load, prepare
 
-PARAMS = load_params(Path(__file__).parents[1] / "demo" / "params.yaml")
+DEMO = Path(__file__).parents[1] / "demo"
+PARAMS = load_params(DEMO / "params.yaml")
 FLOOR = 0.85  # a tagger that knows the entities of its 120 sentences by heart and nothing else stays below: the last test
 
 
@@ -25,6 +32,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         prepare(corpus, root / "data" / corpus)
         drawn = materialise(load(root / "data" / corpus), PARAMS.sizes, PARAMS.draws)
         write_draws(root / "data" / "draws" / f"{corpus}.json", drawn)
+    shutil.copytree(DEMO / "replies", root / "replies")
+    for corpus in PARAMS.corpora:
+        stages = Stages(PARAMS, Workspace(root), corpus)
+        stages.explain()
+        stages.annotate()
+        stages.fuse()
     return Workspace(root)
 
 
@@ -39,6 +52,21 @@ def test_a_variant_learns_a_demo_corpus(corpus: str, variant: str, workspace: Wo
     outcome = run_cell(load_cell(planned, PARAMS, workspace))
     assert outcome.metrics.selected["dev_f1"] >= FLOOR
     assert outcome.curve[-1]["loss"] < outcome.curve[0]["loss"]
+
+
+def test_continued_training_starts_from_what_fusion_has_learnt(workspace: Workspace) -> None:
+    """On the one corpus with explanations: it goes on where fusion stopped, on more sentences, and does not lose what that knew."""
+    plan = make_plan(PARAMS, workspace)
+    planned = next(c for c in plan.cells if (c.id.corpus, c.id.variant, c.id.draw) == ("demo_en", "knowfree_syn", 0))
+    assert planned.upstream
+    store = Store(workspace.store)
+    assert Worker(PARAMS, workspace, store, required=plan.required)(planned, lambda point: None) == "ran"
+    before, after = (load_run(store.path(hash or "")).curve for hash in (planned.upstream.hash, planned.hash))
+    assert after[0]["loss"] < before[0]["loss"] / 2
+    assert after[0]["dev_f1"] > before[0]["dev_f1"]
+    assert max(point["dev_f1"] for point in after) >= FLOOR
+    synthetic = synthetic_sentences(planned.artefacts["synthetic"])
+    assert after[-1]["step"] == PARAMS.training.epochs * -(-(planned.id.size + len(synthetic)) // PARAMS.training.batch_size)
 
 
 def test_bert_crf_is_not_applicable_to_nested_entities(workspace: Workspace) -> None:

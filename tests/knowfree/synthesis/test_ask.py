@@ -179,9 +179,11 @@ def test_the_environment_names_engine_and_directory() -> None:
     llm = LLM(backend="none", model="m", directory="$KFBENCH_LLMS/m")
     there = llm.here({"KFBENCH_LLM": "vllm", "KFBENCH_LLMS": "/models"})
     assert (there.backend, there.place, there.asked()) == ("vllm", "/models/m", llm.asked())
-    assert llm.here({"KFBENCH_LLM_DIRECTORY": "/other"}).place == "/other"
+    assert llm.here({"KFBENCH_LLM": "transformers", "KFBENCH_LLM_DIRECTORY": "/other"}).place == "/other"
     with pytest.raises(ConfigError, match="not set"):
-        llm.here({})
+        llm.here({"KFBENCH_LLM": "vllm"})
+    for elsewhere in ("none", "openai"):  # which load nothing
+        assert llm.here({"KFBENCH_LLM": elsewhere}).backend == elsewhere
     with pytest.raises(ConfigError, match="no such back end"):
         llm.here({"KFBENCH_LLM": "gpt", "KFBENCH_LLMS": "/models"})
 

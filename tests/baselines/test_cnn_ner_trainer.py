@@ -13,12 +13,12 @@ from benchmark.method import Budget, EncoderSpec
 from benchmark.method import build as build_method
 from splits.errors import ConfigError
 from splits.schema import read_jsonl
-from tests.knowfree.test_trainer import SMALL, TRAIN, files, script, workplace
+from tests.knowfree.test_trainer import SMALL, TRAIN, files, script, datasets
 from tests.neural import F1, fit_input, toy
 
 
 def test_the_papers_script_trains_with_its_imports_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(workplace(tmp_path, "demo_ja"))
+    monkeypatch.chdir(datasets(tmp_path, "demo_ja"))
     text = TRAIN.replace("knowfree.trainer", "baselines.cnn_ner_trainer").replace("demo_zh", "demo_ja")
     ran = script(tmp_path, text)
     epoch, train_record, eval_record, model_record, id = ran["a"]

@@ -86,7 +86,7 @@ def bert(directory: Path, words: list[str]) -> Path:
     return directory
 
 
-def workplace(directory: Path, name: str = "demo_zh") -> Path:
+def datasets(directory: Path, name: str = "demo_zh") -> Path:
     """What a user of the released code has: an encoder, and a corpus in present.json."""
     corpus = corpora.read(name, {})
     folder = directory / "datasets" / name
@@ -105,7 +105,7 @@ def workplace(directory: Path, name: str = "demo_zh") -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(workplace(tmp_path))
+    monkeypatch.chdir(datasets(tmp_path))
     return tmp_path
 
 

@@ -13,7 +13,7 @@ from benchmark.method import Budget, EncoderSpec
 from benchmark.method import build as build_method
 from splits.errors import ConfigError
 from splits.schema import read_jsonl
-from tests.knowfree.test_trainer import SMALL, TRAIN, files, script, datasets
+from tests.knowfree.test_trainer import SMALL, TRAIN, datasets, files, script
 from tests.neural import F1, fit_input, toy
 
 

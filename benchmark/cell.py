@@ -15,8 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmark.method import Budget, EncoderSpec, FitInput, Fitted, Method, Precision, Predicted, Tagger
 from benchmark.result import CellId, Metrics, Score
 from benchmark.scoring import micro_f1, score
@@ -228,6 +226,7 @@ def prepare_torch(cell: Cell) -> None:
     """Threads, seeds and deterministic kernels, whatever the method sets for itself."""
     if cell.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+    import numpy as np
     import torch
 
     torch.set_num_threads(cell.threads)

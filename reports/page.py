@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from benchmark.config import Params
 from reports.aggregate import Results
 from reports.captions import encoder_name, protocol
@@ -128,6 +126,8 @@ def markdown(report: Report) -> str:
 
 def html(report: Report) -> str:
     """index.html: the same, with its figures inside the file."""
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
         autoescape=True,

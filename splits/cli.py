@@ -9,7 +9,6 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.table import Table
 
 from splits import corpora as known
@@ -124,6 +123,8 @@ def audit_corpus(
     if as_json:
         _print_json(found.to_json())
     else:
+        from rich.markdown import Markdown  # a parser of its own, for this command alone
+
         Console().print(Markdown(found.to_markdown()))
 
 

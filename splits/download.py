@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -17,10 +17,13 @@ from splits.errors import ConfigError, KfbenchError
 from splits.files import sha256
 from splits.source import Pinned
 
+if TYPE_CHECKING:
+    import httpx  # a third of a second to import: not for commands that download nothing
+
 CACHE = Path(".kfbench/downloads")
 ATTEMPTS = 4
 PAUSE = 1.0  # seconds before the second attempt, doubled before each one after it
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+TIMEOUT, CONNECT = 30.0, 10.0  # seconds
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers that another attempt may change
 
 
@@ -55,10 +58,12 @@ def fetch(
     found = {key: into / name / file.name for key, file in pinned.items()}
     missing = {key: pinned[key] for key, path in found.items() if not path.is_file() or _fault(path, pinned[key])}
     if missing:
-        limits = httpx.Limits(max_connections=1)
+        import httpx
+
+        limits, timeout = httpx.Limits(max_connections=1), httpx.Timeout(TIMEOUT, connect=CONNECT)
         hooks = {"request": [_https_alone]}
         with (
-            httpx.Client(follow_redirects=True, timeout=TIMEOUT, limits=limits, transport=transport, event_hooks=hooks) as client,
+            httpx.Client(follow_redirects=True, timeout=timeout, limits=limits, transport=transport, event_hooks=hooks) as client,
             _bars(progress) as bars,
         ):
             for key, file in missing.items():
@@ -112,6 +117,8 @@ def _https_alone(request: httpx.Request) -> None:
 
 def _download(client: httpx.Client, name: str, file: Pinned, path: Path, bars: Progress, pause: Callable[[float], None]) -> None:
     """Download a file beside its place, check it, then rename it: what stands at `path` is whole and right."""
+    import httpx
+
     where = f"{name}: {file.name}"
     offline = f"Try again later, or put the file at CORPUS/{file.name} in a directory and set KFBENCH_MIRROR to it. Address: {file.url}"
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -12,9 +12,6 @@ import typer
 
 from benchmark.commands.common import ParamsFile, commands
 from benchmark.config import PARAMS, load_params
-from benchmark.plan import Filter, make_plan
-from benchmark.store import Store
-from benchmark.worker import METHOD
 from benchmark.workspace import Workspace, cell_name
 from splits.errors import ConfigError, CorpusError
 from splits.schema import Entity, Sentence, from_json, to_json
@@ -56,6 +53,9 @@ def predict(
 
 
 def _of_cell(name: str, params: Path) -> Path:
+    from benchmark.plan import Filter, make_plan
+    from benchmark.store import Store
+
     corpus, variant, size, draw, seed = cell_name(name)
     workspace = Workspace()
     found = make_plan(load_params(params), workspace, Filter([corpus], [variant], [size], [draw], [seed]))
@@ -70,6 +70,8 @@ def _of_cell(name: str, params: Path) -> Path:
 
 
 def _about(directory: Path) -> dict[str, str]:
+    from benchmark.worker import METHOD
+
     path = directory / METHOD
     try:
         row: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))

@@ -160,12 +160,12 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
     Raises:
         ConfigError: it cannot be loaded, or its tokenizer is not a fast one.
     """
-    from transformers import AutoModel, AutoTokenizer  # seconds to import: not for a plan or a report
-
     model: Any
     if spec.name == "scratch":
         model, tokenizer = scratch_encoder(spec, words)
     else:
+        from transformers import AutoModel, AutoTokenizer  # seconds to import: not for a plan or a report
+
         try:
             with _quietly():
                 tokenizer = AutoTokenizer.from_pretrained(spec.name, revision=spec.revision)

@@ -37,10 +37,23 @@ class Processes:
     def run(self, cells: Sequence[Planned], worker: Worker, watch: Watch) -> Report:
         report = Report()
         worker.store.clean()
+        waiting = []
+        for cell in cells:  # what is done needs no child, whose start takes seconds
+            if worker.kept(cell):
+                watch.started(cell)
+                report.ended.append((cell, "kept"))
+                watch.ended(cell, "kept")
+            else:
+                waiting.append(cell)
+        if waiting:
+            self._train(waiting, worker, watch, report)
+        return report
+
+    def _train(self, cells: Sequence[Planned], worker: Worker, watch: Watch, report: Report) -> None:
         context = multiprocessing.get_context("spawn")  # fork would copy torch's threads half alive
         news: Queue[Any] = context.Queue()
         by_name = {str(cell.id): cell for cell in cells}
-        pool = ProcessPoolExecutor(min(workers(), max(len(cells), 1)), context, _begin, (worker, news))
+        pool = ProcessPoolExecutor(min(workers(), len(cells)), context, _begin, (worker, news))
         try:
             pending: dict[Future[Ended], Planned] = {pool.submit(_run, cell.id): cell for cell in cells}
             while pending:
@@ -63,7 +76,6 @@ class Processes:
         except BaseException:
             _stop(pool)
             raise
-        return report
 
 
 def workers() -> int:

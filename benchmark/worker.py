@@ -49,7 +49,7 @@ class Worker:
             KfbenchError: the store cannot be written, or the data is not prepared.
         """
         hash = _hash(cell)
-        if not self.force and self._whole(hash):
+        if self.kept(cell):
             return "kept"
         with self.store.lock(hash, wait=wait):
             if self._whole(hash) and (wait or not self.force):  # somebody ran it while we waited
@@ -65,6 +65,10 @@ class Worker:
                 self.store.fail(hash, Failure(str(cell.id), text, traceback.format_exc(), now, round(time.perf_counter() - started, 3)))
                 return "failed"
         return "ran"
+
+    def kept(self, cell: Planned) -> bool:
+        """Whether the cell is done and stays as it is."""
+        return not self.force and cell.hash is not None and self._whole(cell.hash)
 
     def _whole(self, hash: str) -> bool:
         wanted = self.checkpoints or hash in self.required

@@ -43,6 +43,10 @@ def test_side_by_side_gives_the_bytes_of_one_after_the_other(
     assert process.returncode == 0, text
     assert "8 run, 0 done before, 0 failed" in text
     assert contents(profile) == expected
+    again = start(profile, **(SIDE_BY_SIDE | {"KFBENCH_WORKERS": "0"}))  # would be an error, were a worker started
+    text = again.communicate(timeout=120)[0]
+    assert again.returncode == 0, text
+    assert "0 run, 8 done before, 0 failed" in text
 
 
 def test_failing_cells_stop_no_other(profile: Profile) -> None:

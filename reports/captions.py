@@ -9,7 +9,7 @@ from benchmark.config import Encoder, Params
 
 
 def conditions(params: Params, corpora: Iterable[str], biases: Mapping[str, str]) -> str:
-    """Protocol, draws, seeds, encoder, training, output bias and overrides.
+    """Protocol, draws, seeds, encoder, training, output bias, overrides, and who has trained longer.
 
     Args:
         corpora: those of the table; their encoders are named.
@@ -18,6 +18,8 @@ def conditions(params: Params, corpora: Iterable[str], biases: Mapping[str, str]
     parts = [protocol(params), _draws(params), _encoders(params, list(corpora)), _training(params)]
     parts += [_biases(params, biases)] if biases else []
     parts += [_overrides(params)] if any(params.methods[v].training for v in params.rows) else []
+    if params.continued:
+        parts += [f"Trained on from the cell of another variant, so longer than the rest: {', '.join(params.continued)}"]
     return " ".join(f"{part}." for part in parts)
 
 

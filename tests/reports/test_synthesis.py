@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.config import Params
+from reports.captions import conditions
 from reports.synthesis import synthesis_table
 
 
@@ -67,6 +68,13 @@ def test_an_annotator_that_a_variant_names_has_its_row_and_its_refusals(tmp_path
         "b: morph against the words that the corpus's own files mark, dev: words P 99.1, R 97.3, F1 98.2.",
         "b: refused of llm: pos.one_token 7.",
     )
+
+
+def test_a_caption_says_who_has_trained_longer():
+    methods = {"plain": {"method": "knowfree"}, "fused": {"method": "knowfree_fusion"}, "longer": {"method": "knowfree_syn"}}
+    said = "Trained on from the cell of another variant, so longer than the rest: longer."
+    assert said in conditions(params(methods=methods, continued=["longer"]), ["a"], {})
+    assert "Trained on" not in conditions(params(), ["a"], {})
 
 
 def test_a_profile_without_artefacts_has_no_table(tmp_path):

@@ -108,7 +108,7 @@ class CNNNERMethod:
 
     def fit(self, given: FitInput) -> Fitted:
         """Train within the budget."""
-        settings = asdict(self) | {"clashes": "nested" if given.corpus.nested else "flat"}
+        settings = self.settings(given)
         model = build(encoder_of(given), given.labels, settings)
         windows = model.encoder.windows([s.text for s in given.sample])
         model.start_from(windows, given.sample, self.output_bias or "prior")
@@ -117,6 +117,10 @@ class CNNNERMethod:
 
             return fit_with_fastnlp(model, given, self.rates(), settings)
         return fit_tagger(model, given, self.rates(), settings)
+
+    def settings(self, given: FitInput) -> dict[str, Any]:
+        """What rebuilds the model: the fields, and how overlapping predictions are settled on this corpus."""
+        return asdict(self) | {"clashes": "nested" if given.corpus.nested else "flat"}
 
     def rates(self) -> Recipe:
         """Learning rates, warm-up, decay and clipping."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from baselines.cnn_ner import CNNNERMethod
@@ -44,14 +44,4 @@ class SynCNNNER(FusionCNNNER):
 
     def fit(self, given: FitInput) -> Fitted:
         """Go on from the fusion cell of the same corpus, size, draw and seed."""
-        return continue_training(
-            given,
-            self.load,
-            self.rates(),
-            asdict(self) | {"clashes": "nested" if given.corpus.nested else "flat"},
-            shape=("size", "heads", "depth", "recipe"),
-            parts=self.parts,
-            ratio=self.ratio,
-            pseudo_labels=self.pseudo_labels,
-            output_bias=self.output_bias or "prior",
-        )
+        return continue_training(self, given, shape=("size", "heads", "depth", "recipe"))

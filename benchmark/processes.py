@@ -107,7 +107,7 @@ def _tell(news: Queue[Any], cells: Mapping[str, Planned], watch: Watch) -> None:
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    children = list((pool._processes or {}).values())
+    children = list((pool._processes or {}).values())  # a public way to end them comes with Python 3.14
     pool.shutdown(wait=False, cancel_futures=True)
     for child in children:  # a cell may take hours: it is not awaited, and the store takes no harm
         child.terminate()

@@ -62,11 +62,15 @@ class PlainKnowFREE:
 
     def fit(self, given: FitInput) -> Fitted:
         """Train within the budget."""
-        settings = asdict(self) | {"clashes": "nested" if given.corpus.nested else "flat"}
+        settings = self.settings(given)
         model = build(encoder_of(given), given.labels, settings)
         windows = model.encoder.windows([s.text for s in given.sample])
         model.start_from(windows, given.sample, self.output_bias or "prior")
         return fit_tagger(model, given, self.rates(), settings)
+
+    def settings(self, given: FitInput) -> dict[str, Any]:
+        """What rebuilds the model: the fields, and how overlapping predictions are settled on this corpus."""
+        return asdict(self) | {"clashes": "nested" if given.corpus.nested else "flat"}
 
     def rates(self) -> Recipe:
         """Learning rates, warm-up and decay."""
@@ -110,17 +114,7 @@ class SynKnowFREE(FusionKnowFREE):
 
     def fit(self, given: FitInput) -> Fitted:
         """Go on from the fusion cell of the same corpus, size, draw and seed."""
-        return continue_training(
-            given,
-            self.load,
-            self.rates(),
-            asdict(self) | {"clashes": "nested" if given.corpus.nested else "flat"},
-            shape=("size", "biaffine_heads", "attention_heads", "radius"),
-            parts=self.parts,
-            ratio=self.ratio,
-            pseudo_labels=self.pseudo_labels,
-            output_bias=self.output_bias or "prior",
-        )
+        return continue_training(self, given, shape=("size", "biaffine_heads", "attention_heads", "radius"))
 
 
 def build(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) -> KnowFREE:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from splits.errors import CorpusError, KfbenchError
@@ -87,3 +89,34 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """As `write_bytes`, in UTF-8."""
     write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` to write into, which then takes its place: a kill at any moment leaves the old one, none, or the new one.
+
+    An error inside leaves what stood there.
+    """
+    making = out.with_name(f".{out.name}.making")
+    shutil.rmtree(making, ignore_errors=True)  # left by a kill
+    making.mkdir(parents=True)
+    try:
+        yield making
+        put_folder(making, out)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def put_folder(made: Path, out: Path) -> None:
+    """Rename a folder over another; a failure puts the old one back."""
+    leaving = out.with_name(f".{out.name}.leaving")
+    shutil.rmtree(leaving, ignore_errors=True)
+    if out.exists():
+        out.rename(leaving)
+    try:
+        made.rename(out)
+    except OSError:
+        if leaving.exists():
+            leaving.rename(out)
+        raise
+    shutil.rmtree(leaving, ignore_errors=True)

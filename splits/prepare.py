@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from splits.audit import audit
 from splits.corpus import SPLITS, Corpus
 from splits.download import CACHE, fetch
 from splits.errors import CorpusError, KfbenchError
-from splits.files import sha256, text_lines, write_text
+from splits.files import new_folder, sha256, text_lines, write_text
 from splits.labels import Inventory, read_labels, write_labels
 from splits.schema import content_hash, read_jsonl, write_jsonl
 from splits.source import CorpusInfo
@@ -43,31 +42,11 @@ def prepare(name: str, out: Path, *, mirror: Path | None = None, downloads: Path
         with FileLock(out.with_name(f".{out.name}.lock")):
             if out.exists() and not (out / FACTS).is_file() and not (out.is_dir() and not any(out.iterdir())):
                 raise KfbenchError(f"{out}: holds something that is no prepared corpus", "Choose another folder, or empty this one.")
-            making = out.with_name(f".{out.name}.making")
-            shutil.rmtree(making, ignore_errors=True)  # left by a kill
-            try:
+            with new_folder(out) as making:
                 _write(making, corpus, facts)
-                _put(making, out)
-            finally:
-                shutil.rmtree(making, ignore_errors=True)
     except OSError as error:
         raise KfbenchError(f"{out}: cannot be written: {error.strerror}", "Check space and permissions.") from error
     return corpus
-
-
-def _put(made: Path, out: Path) -> None:
-    """Rename a folder over another; a failure puts the old one back."""
-    leaving = out.with_name(f".{out.name}.leaving")
-    shutil.rmtree(leaving, ignore_errors=True)
-    if out.exists():
-        out.rename(leaving)
-    try:
-        made.rename(out)
-    except OSError:
-        if leaving.exists():
-            leaving.rename(out)
-        raise
-    shutil.rmtree(leaving, ignore_errors=True)
 
 
 def _read(name: str, mirror: Path | None, downloads: Path, listed: Path | None) -> tuple[Corpus, dict[str, Any]]:
@@ -87,7 +66,6 @@ def _read(name: str, mirror: Path | None, downloads: Path, listed: Path | None) 
 
 
 def _write(folder: Path, corpus: Corpus, facts: dict[str, Any]) -> None:
-    folder.mkdir()
     for split, sentences in corpus.splits.items():
         write_jsonl(folder / f"{split}.jsonl", sentences)
     write_labels(folder / _labels_name(corpus.labels), corpus.labels)

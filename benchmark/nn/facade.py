@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ SAVED = Path("save_model")
 Columns = dict[str, list[Any]]
 
 
-class SpanTrainer:
+class SpanTrainer(ABC):
     """A trainer with the released code's signature, over the suite's data, models, loop and scores.
 
     What is not said here is the suite's default, quirks of the released code mended. Iterating a call trains; the best
@@ -102,21 +103,21 @@ class SpanTrainer:
         self._step = 0
         self.train_record, self.eval_record, self.model_record = Record(), Record(), Record()
 
+    @abstractmethod
     def sizes_of(self, shape: Shape) -> dict[str, Any]:
         """Fields of the method that say its shape.
 
         Raises:
             ConfigError: it cannot have this shape.
         """
-        raise NotImplementedError
 
     def defaults(self) -> dict[str, Any]:
         """Fields of the method in which the trainer differs from it."""
         return {}
 
+    @abstractmethod
     def empty(self, encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) -> SpanModel:
         """An untrained model."""
-        raise NotImplementedError
 
     def released(self, directory: Path) -> NeuralTagger | None:
         """The tagger of a checkpoint in the released code's layout; None where it is none."""
@@ -238,7 +239,7 @@ class SpanTrainer:
 
 def _not_asked(tagger: Tagger, *, step: int, epoch: float, loss: float | None = None) -> float:
     """The monitor of a loop that is iterated: who iterates it evaluates."""
-    raise NotImplementedError
+    raise AssertionError("`steps` asks no monitor")
 
 
 def clashes_of(remove_clashed: bool, nested: bool) -> Clashes:

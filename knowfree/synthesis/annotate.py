@@ -79,10 +79,14 @@ def schema(task: str, most: int = 100) -> dict[str, Any]:
     return {"type": "array", "items": item, "maxItems": most}
 
 
-def tasks(rules: Rules) -> tuple[Literal["entities", "pos"], ...]:
+def tasks(rules: Rules) -> list[Literal["entities", "pos"]]:
     """What the language model is asked for: words come with their parts of speech."""
-    wanted = set(rules.parts)
-    return tuple(task for task, needs in (("entities", {"entities"}), ("pos", {"pos", "seg"})) if wanted & needs)  # type: ignore[misc]
+    asked: list[Literal["entities", "pos"]] = []
+    if "entities" in rules.parts:
+        asked.append("entities")
+    if {"pos", "seg"} & set(rules.parts):
+        asked.append("pos")
+    return asked
 
 
 def requests(sentences: Sequence[Sentence], language: str, rules: Rules | None = None) -> list[Request]:

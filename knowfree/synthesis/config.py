@@ -103,7 +103,7 @@ def synthesis_of(params: Params) -> Synthesis:
         place = ".".join(["synthesis", *(str(part) for part in first["loc"])])
         raise ConfigError(f"params: {place}: {first['msg']}", "See docs/synthesis.md.") from None
     for name in {params.annotator, *(params.methods[row].annotator or params.annotator for row in params.rows)}:
-        if name not in found.annotate.annotators and (name != params.annotator or params.synthesis):
+        if name not in found.annotate.annotators:
             raise ConfigError(
                 f"annotator {name!r} is not among synthesis.annotate.annotators: {', '.join(found.annotate.annotators)}", "Add it there."
             )

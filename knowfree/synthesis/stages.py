@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ from knowfree.synthesis.llm import BACKEND
 from knowfree.synthesis.ontology import read_overrides, write_ontology
 from knowfree.synthesis.prompts import Task, prompt
 from knowfree.synthesis.tokenise import Style, detokenise, tokenise
-from splits.files import write_text
+from splits.files import new_folder, write_text
 from splits.schema import Sentence, write_jsonl
 
 SYNTHETIC, REPORT = "train.synthetic.jsonl", "report.json"
@@ -89,7 +88,7 @@ class Stages:
         report: dict[str, Any] = {"corpus": self.corpus, "asked": self.settings.explains(self.corpus), "overlap_with_test": self._overlap()}
         sentences: list[Sentence] = []
         if self.settings.explains(self.corpus):
-            sources = self._samples()
+            sources = self.samples()
             requests = explain.requests(sources, self.language, detokenise=partial(detokenise, language=self.language))
             answers = self._ask(requests, log, ("explain", "describe"), self.settings.explain.sampling)
             splits = self.data.corpus.splits
@@ -104,7 +103,7 @@ class Stages:
             )
             sentences = found.sentences
             report |= explain.statistics(found) | self._about(answers, ("explain", "describe"))
-        with _fresh(self.explained) as folder:
+        with new_folder(self.explained) as folder:
             write_jsonl(folder / SYNTHETIC, sentences)
             _write(folder / REPORT, report)
         return report
@@ -112,9 +111,9 @@ class Stages:
     def annotate(self) -> dict[str, Any]:
         """Annotate samples and explanations, once a sentence and annotator."""
         log = self.log("annotate")
-        sentences = [*self._samples(), *synthetic_sentences(self.explained / SYNTHETIC)]
+        sentences = [*self.samples(), *synthetic_sentences(self.explained / SYNTHETIC)]
         report: dict[str, Any] = {"corpus": self.corpus, "annotators": {}}
-        with _fresh(self.annotated) as folder:
+        with new_folder(self.annotated) as folder:
             for annotator in self.settings.annotate.annotators:
                 found, about = self._annotations(annotator, sentences, log, folder)
                 write_annotations(folder / f"{annotator}.jsonl", found)
@@ -128,7 +127,7 @@ class Stages:
         """Write the artefacts of every annotator, size and draw."""
         explained = synthetic_sentences(self.explained / SYNTHETIC)
         report: dict[str, Any] = {"corpus": self.corpus, "annotators": {}}
-        with _fresh(self.fused) as folder:
+        with new_folder(self.fused) as folder:
             for annotator in self.settings.annotate.annotators:
                 spans = {a.id: a.spans for a in read_annotations(self.annotated / f"{annotator}.jsonl")}
                 rows: dict[str, dict[str, Any]] = {}
@@ -143,7 +142,7 @@ class Stages:
 
     # --- parts ---
 
-    def _samples(self) -> list[Sentence]:
+    def samples(self) -> list[Sentence]:
         """The union of all samples of the profile, in the order of draws."""
         found: dict[str, Sentence] = {}
         for draw in range(self.params.draws):
@@ -217,17 +216,3 @@ def _counts(annotations: Sequence[Annotation]) -> dict[str, Any]:
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-
-
-@contextmanager
-def _fresh(folder: Path) -> Iterator[Path]:
-    """A folder that replaces the old one as a whole, once it is complete."""
-    making = folder.with_name(f".{folder.name}.making")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    try:
-        yield making
-        shutil.rmtree(folder, ignore_errors=True)
-        making.rename(folder)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)

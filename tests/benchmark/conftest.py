@@ -17,16 +17,19 @@ import yaml
 
 from benchmark.config import Params, load_params
 from benchmark.engine import Report, Serial
+from benchmark.method import FitInput
 from benchmark.plan import Filter, Plan, Planned, make_plan
 from benchmark.store import Store
 from benchmark.worker import Ended, Worker
 from benchmark.workspace import Workspace
 from splits.draw import materialise, write_draws
 from splits.prepare import load, prepare
+from tests.benchmark.artefacts import with_artefacts
 
 ROOT = Path(__file__).parents[2]
 DICTIONARY = f"{Path(__file__).parent / 'dictionary.py'}:Dictionary"
 CORPORA = ("demo_zh", "demo_en")  # demo_en nests
+OURS = {f"KFBENCH_{name}" for name in ("STORE", "ENGINE", "WORKERS", "LLM", "LLM_DIRECTORY")}
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,12 @@ def _torch_as_it_was() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> FitInput:
+    """A cell's input with artefacts."""
+    return with_artefacts(tmp_path)
 
 
 class Silent:
@@ -105,7 +114,7 @@ class Profile:
 
 def environment(**more: str) -> dict[str, str]:
     """As ours, with this checkout first, and without what would leak from outside."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("KFBENCH_STORE", "KFBENCH_ENGINE")}
+    kept = {k: v for k, v in os.environ.items() if k not in OURS}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     return kept | {"PYTHONPATH": str(ROOT), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
 

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from benchmark.extension import on_fusion, with_synthetic
-from benchmark.method import FitInput, Predicted
+from benchmark.method import Predicted
 from splits.errors import CorpusError, KfbenchError
-from splits.labels import Inventory, Label, write_labels
-from splits.schema import Entity, Sentence, write_jsonl
-from tests.neural import TARGETS, fit_input, toy
-
-EXTENSIONS = ("ext:PLACE", "pos:NOUN", "seg:WORD")
-FUSED = Inventory((*TARGETS.labels, *(Label(name, False, 7) for name in EXTENSIONS)))
-MERGED = Inventory((*FUSED.labels, Label("pos:VERB", False, 2)))
-SAMPLE = toy(5)
-
-
-def extended(sentence: Sentence, *labels: str) -> Sentence:
-    return replace(sentence, entities=(*sentence.entities, *(Entity(0, 1, label) for label in labels)))
-
-
-@pytest.fixture
-def given(tmp_path: Path) -> FitInput:
-    synthetic = [Sentence(f"{s.id}#{k}", ("New", "words", str(k))) for s in SAMPLE for k in range(2)]
-    write_jsonl(tmp_path / "train.fusion.jsonl", [extended(s, *EXTENSIONS) for s in SAMPLE])
-    write_jsonl(tmp_path / "train.synthetic.jsonl", [extended(s, "pos:VERB", "seg:WORD") for s in synthetic])
-    write_labels(tmp_path / "labels.json", FUSED)
-    write_labels(tmp_path / "labels.synthetic.json", MERGED)
-    return fit_input(SAMPLE, artefacts={name: tmp_path / f"train.{name}.jsonl" for name in ("fusion", "synthetic")})
+from splits.labels import Inventory, write_labels
+from splits.schema import Sentence, write_jsonl
+from tests.benchmark.artefacts import EXTENSIONS, FUSED, MERGED, SAMPLE
+from tests.neural import TARGETS
 
 
 class Fixed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from splits import files
 from splits.errors import CorpusError, KfbenchError
-from splits.files import text_lines, write_bytes, write_text
+from splits.files import new_folder, put_folder, text_lines, write_bytes, write_text
 
 lines = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n"), max_size=20)
 
@@ -80,3 +81,41 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
 def test_errors_cross_process_borders(error):
     found = pickle.loads(pickle.dumps(error))
     assert (type(found), str(found), found.what, found.mend) == (type(error), str(error), error.what, error.mend)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old").write_text("old")
+    return out
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one_as_a_whole(old):
+    with new_folder(old) as folder:
+        (folder / "new").write_text("new")
+        assert contents(old) == {"old": "old"}
+    assert contents(old) == {"new": "new"}
+    assert [path.name for path in old.parent.iterdir()] == ["out"]
+
+
+def test_an_error_while_writing_leaves_the_old_folder(old):
+    def write() -> None:
+        with new_folder(old) as folder:
+            (folder / "new").write_text("new")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        write()
+    assert contents(old) == {"old": "old"}
+    assert [path.name for path in old.parent.iterdir()] == ["out"]
+
+
+def test_a_rename_that_fails_puts_the_old_folder_back(old):
+    with pytest.raises(OSError, match="No such file"):
+        put_folder(old.parent / "nothing", old)
+    assert contents(old) == {"old": "old"}

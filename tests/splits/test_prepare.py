@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from splits import corpora, prepare
+from splits import corpora, files, prepare
 from splits.errors import CorpusError, KfbenchError
 from splits.labels import Inventory, Label, write_labels
 from splits.prepare import info, load
@@ -57,8 +57,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     prepare.prepare("demo_zh", tmp_path / "empty")
 
 
-@pytest.mark.parametrize("step", ["audit", "write_labels", "_put"])
-def test_a_failure_leaves_the_old_corpus(tmp_path, monkeypatch, step):
+@pytest.mark.parametrize(("module", "step"), [(prepare, "audit"), (prepare, "write_labels"), (files, "put_folder")])
+def test_a_failure_leaves_the_old_corpus(tmp_path, monkeypatch, module, step):
     out = tmp_path / "demo_ja"
     prepare.prepare("demo_ja", out)
     before = bytes_of(out)
@@ -66,21 +66,12 @@ def test_a_failure_leaves_the_old_corpus(tmp_path, monkeypatch, step):
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(prepare, step, fail)
+    monkeypatch.setattr(module, step, fail)
     for place in (out, tmp_path / "new"):
         with pytest.raises(KfbenchError, match="cannot be written: No space left"):
             prepare.prepare("demo_ja", place)
     assert bytes_of(out) == before
     assert {path.name for path in tmp_path.iterdir() if path.suffix != ".lock"} == {"demo_ja"}
-
-
-def test_a_rename_that_fails_puts_the_old_corpus_back(tmp_path):
-    out = tmp_path / "demo_ja"
-    prepare.prepare("demo_ja", out)
-    before = bytes_of(out)
-    with pytest.raises(OSError, match="No such file"):
-        prepare._put(tmp_path / "nothing", out)
-    assert bytes_of(out) == before
 
 
 KILLED = """

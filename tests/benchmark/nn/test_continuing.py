@@ -15,7 +15,7 @@ from knowfree.method import FusionKnowFREE, SynKnowFREE
 from knowfree.method import build as model_of
 from splits.errors import ConfigError
 from splits.labels import Inventory, Label
-from tests.benchmark.test_extension import FUSED, MERGED, given  # noqa: F401 - a fixture
+from tests.benchmark.artefacts import FUSED, MERGED
 from tests.neural import F1, TARGETS, scratch, toy
 
 OLD = Inventory((Label("PER"), Label("LOC"), Label("ext:A", False, 3), Label("ext:B", False, 30)))
@@ -39,12 +39,12 @@ def test_rows_follow_their_names_and_new_labels_start_fresh():
 
 
 @pytest.fixture
-def upstream(given, tmp_path: Path) -> Path:  # noqa: F811
+def upstream(given, tmp_path: Path) -> Path:
     FusionKnowFREE(**TINY).fit(given).best.save(tmp_path / "upstream")
     return tmp_path / "upstream"
 
 
-def test_a_run_without_steps_to_learn_in_is_the_upstream_model(given, upstream):  # noqa: F811
+def test_a_run_without_steps_to_learn_in_is_the_upstream_model(given, upstream):
     still = SynKnowFREE(**(TINY | {"encoder_lr": 0.0, "head_lr": 0.0}))
     before = FusionKnowFREE.load(upstream)
     after = still.fit(replace(given, upstream=upstream)).last
@@ -55,14 +55,14 @@ def test_a_run_without_steps_to_learn_in_is_the_upstream_model(given, upstream):
     assert torch.equal(after.state["grid.head.weight"], before.model.grid.head.weight)
 
 
-def test_continued_training_moves_on_from_it_and_is_repeatable(given, upstream):  # noqa: F811
+def test_continued_training_moves_on_from_it_and_is_repeatable(given, upstream):
     ready = replace(given, upstream=upstream, monitor=F1(given.dev), budget=Budget(steps=3))
     first, second = (SynKnowFREE(**TINY).fit(ready).last.state for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["out.weight"], FusionKnowFREE.load(upstream).model.out.weight)
 
 
-def test_extension_labels_are_never_predicted(given):  # noqa: F811
+def test_extension_labels_are_never_predicted(given):
     fitted = FusionKnowFREE(**TINY).fit(given)
     model = fitted.last.model
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_extension_labels_are_never_predicted(given):  # noqa: F811
     assert {p.label for row in fitted.last.predict(given.sample) for p in row} <= set(TARGETS.names)
 
 
-def test_a_plain_model_and_a_fused_one_without_parts_train_alike(given):  # noqa: F811
+def test_a_plain_model_and_a_fused_one_without_parts_train_alike(given):
     """With no extension label left, fusion is the plain method."""
     plain = build("knowfree", TINY).fit(given).last.state
     fused = FusionKnowFREE(**TINY, parts=()).fit(given).last.state
@@ -80,11 +80,11 @@ def test_a_plain_model_and_a_fused_one_without_parts_train_alike(given):  # noqa
     assert len(on_fusion(given, ()).labels) == len(TARGETS)
 
 
-def test_another_shape_than_upstreams_is_an_error(given, upstream):  # noqa: F811
+def test_another_shape_than_upstreams_is_an_error(given, upstream):
     with pytest.raises(ConfigError, match="size is 40, the upstream cell's is 20"):
         SynKnowFREE(size=40).fit(replace(given, upstream=upstream))
 
 
-def test_no_upstream_is_an_error(given):  # noqa: F811
+def test_no_upstream_is_an_error(given):
     with pytest.raises(ConfigError, match="no upstream cell"):
         SynKnowFREE(**TINY).fit(given)

@@ -61,7 +61,7 @@ def answered(workspace: Workspace) -> Callable[[Params], Path]:
         from knowfree.synthesis.tokenise import detokenise
 
         stages = Stages(params, workspace, "demo_en")
-        requests = explain.requests(stages._samples(), "en", detokenise=partial(detokenise, language="en"))
+        requests = explain.requests(stages.samples(), "en", detokenise=partial(detokenise, language="en"))
         asked = Asked(MODEL["model"], MODEL["revision"], Sampling())
         path = workspace.root / "recorded" / "demo_en.explain.jsonl"
         path.parent.mkdir(exist_ok=True)

@@ -48,7 +48,7 @@ def answer(root: Path) -> None:
     profile = root / "tests" / "micro"
     params = load_params(profile / "params.yaml")
     stages = Stages(params, Workspace(profile), "demo_zh")
-    requests = explain.requests(stages._samples(), "zh", detokenise=partial(detokenise, language="zh"))
+    requests = explain.requests(stages.samples(), "zh", detokenise=partial(detokenise, language="zh"))
     llm = synthesis_of(params).llm
     assert llm
     rows = [

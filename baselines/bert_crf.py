@@ -38,13 +38,15 @@ class BertCRF(nn.Module):
         found: Tensor = self.emissions(self.dropout(self.encoder(batch)))
         return found
 
-    def loss(self, logits: Tensor, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
+    def loss(self, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
         """Negative log-likelihood, summed over the sentences of the batch."""
-        tags = torch.zeros(logits.shape[:2], dtype=torch.long)
+        emissions = self(batch)
+        tags = torch.zeros(emissions.shape[:2], dtype=torch.long)
         for b, window in enumerate(batch.windows):
             entities = [Entity(*span) for span in spans_in(window, sample[window.sentence])]
             tags[b, : len(window)] = torch.tensor(to_bio(entities, len(window), self.labels.targets))
-        return -self.crf.log_likelihood(logits, tags.to(logits.device), batch.keep).sum()
+        with torch.autocast(emissions.device.type, enabled=False):
+            return -self.crf.log_likelihood(emissions, tags.to(emissions.device), batch.keep).sum()
 
     def read(self, batch: Batch) -> list[list[Predicted]]:
         """Entities of each window: the best legal path."""

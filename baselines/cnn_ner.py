@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,6 +16,7 @@ from benchmark.nn.decoding import Clashes
 from benchmark.nn.encoder import WordEncoder
 from benchmark.nn.span_grid import SpanGrid, grid_mask
 from benchmark.nn.span_model import OutputBias, SpanModel
+from benchmark.nn.strips import Reach, Strip
 from benchmark.nn.tagger import encoder_of, fit_tagger, load_tagger
 from benchmark.training import Recipe
 from splits.labels import Inventory
@@ -41,8 +43,48 @@ class MaskedCNN(nn.Module):
         y = scores.masked_fill(outside, 0.0)
         for k, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             a = y if k == 0 else F.gelu(y).masked_fill(outside, 0.0)
-            y = norm(convolution(a.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) + y)
+            y = norm(_channels_first(convolution, a) + y)
         return y
+
+    @property
+    def reach(self) -> Reach:
+        """A row and a column a layer."""
+        return Reach(rows=len(self.norms), columns=len(self.norms))
+
+    def over(self, scores: Sequence[Tensor], strips: Sequence[Strip]) -> Tensor:
+        """S + CNN of strips: [cells, dim], strip after strip, row-major.
+
+        Strips lie one under the other on a canvas, an empty row between them: one convolution for all.
+        """
+        width = max(s.width for s in strips)
+        canvas = torch.cat([F.pad(s, (0, 0, 0, width - s.shape[1], 0, 1)) for s in scores])[None]
+        outside = _outside(scores, width).to(canvas.device)[None, :, :, None]
+        y = canvas
+        for k, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            a = y if k == 0 else F.gelu(y).masked_fill(outside, 0.0)
+            y = norm(_channels_first(convolution, a) + y)
+        found, at = [], 0
+        for strip, own in zip(strips, scores, strict=True):
+            rows = slice(at + strip.first - strip.top, at + strip.end - strip.top)
+            found.append((canvas[0, rows, : strip.width] + y[0, rows, : strip.width]).flatten(0, 1))
+            at += len(own) + 1
+        return torch.cat(found)
+
+
+def _channels_first(convolution: nn.Module, x: Tensor) -> Tensor:
+    """A convolution of [batch, rows, columns, dim]: a view of it is channels first, in torch's channels-last memory."""
+    y: Tensor = convolution(x.permute(0, 3, 1, 2))
+    return y.permute(0, 2, 3, 1)
+
+
+def _outside(scores: Sequence[Tensor], width: int) -> Tensor:
+    """Where a canvas of strips holds no cell: [rows, width]."""
+    found = torch.ones(sum(len(s) + 1 for s in scores), width, dtype=torch.bool)
+    at = 0
+    for s in scores:
+        found[at : at + len(s), : s.shape[1]] = False
+        at += len(s) + 1
+    return found
 
 
 class CNNNER(SpanModel):

@@ -130,7 +130,7 @@ class Steps(nn.Module):
         batch = self.model.encoder.batch([self.windows[row] for row in rows])
         with self._autocast():
             logits = self.model(batch)
-        loss = self.model.loss(logits, batch, self.given.sample) / len(rows)
+        loss = self.model.plain_loss(logits, batch, self.given.sample) / len(rows)
         self.losses.append(float(loss.detach()))
         if not math.isfinite(self.losses[-1]):
             ids = ", ".join(self.given.sample[w.sentence].id for w in batch.windows)

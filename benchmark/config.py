@@ -55,6 +55,7 @@ class Training(Strict):
     steps: int | None = Field(None, ge=1)
     batch_size: int = Field(4, ge=1)
     accumulate: int = Field(1, ge=1)
+    max_cells: int | None = Field(None, ge=1)
     evaluate_every: int | None = Field(None, ge=1)
     patience: int | None = Field(None, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -62,7 +63,7 @@ class Training(Strict):
     device: Literal["cpu", "cuda"] = "cpu"
 
     def budget(self) -> Budget:
-        return Budget(**self.model_dump(include={"epochs", "steps", "batch_size", "accumulate", "evaluate_every", "patience"}))
+        return Budget(**self.model_dump(include={"epochs", "steps", "batch_size", "accumulate", "max_cells", "evaluate_every", "patience"}))
 
 
 class Protocol(Strict):

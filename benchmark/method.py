@@ -57,6 +57,8 @@ class Budget:
         steps: optimiser steps.
         batch_size: sentences an optimiser step.
         accumulate: parts into which a batch is cut to save memory; the gradient is that of the whole batch.
+        max_cells: words squared, summed over the sentences of a part: a bound on memory that long sentences cannot break (one alone may);
+            None: no bound. As exact as `accumulate`.
         evaluate_every: optimiser steps between two calls of the monitor; None: once an epoch.
         patience: stop after so many monitor calls without a better F1; None: never.
     """
@@ -65,6 +67,7 @@ class Budget:
     steps: int | None = None
     batch_size: int = 4
     accumulate: int = 1
+    max_cells: int | None = None
     evaluate_every: int | None = None
     patience: int | None = None
 

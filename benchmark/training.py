@@ -27,12 +27,8 @@ class Trainable(Protocol):
 
     encoder: WordEncoder
 
-    def __call__(self, batch: Batch) -> Tensor:
-        """Logits."""
-        ...
-
-    def loss(self, logits: Tensor, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
-        """Summed over the sentences of the batch, in float32."""
+    def loss(self, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
+        """Summed over the sentences of the batch, in float32 whatever the autocast."""
         ...
 
 
@@ -141,16 +137,30 @@ class Accumulator:
 
     def __call__(self, windows: Sequence[Window]) -> float:
         """Add the batch's gradients; returns its mean loss a window."""
-        size = math.ceil(len(windows) / self.given.budget.accumulate)
         total = 0.0
-        for at in range(0, len(windows), size):
-            batch = self.model.encoder.batch(windows[at : at + size])
+        for part in parts(windows, self.given.budget):
+            batch = self.model.encoder.batch(part)
             with torch.autocast(self.given.device, torch.bfloat16, enabled=self.autocast):
-                logits = self.model(batch)
-            loss = self.model.loss(logits, batch, self.given.sample) / len(windows)
+                loss = self.model.loss(batch, self.given.sample) / len(windows)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         return total
+
+
+def parts(windows: Sequence[Window], budget: Budget) -> Iterator[Sequence[Window]]:
+    """A batch in the parts that go through the model together: `accumulate` of them, or more where cells are too many."""
+    most = math.ceil(len(windows) / budget.accumulate)
+    part: list[Window] = []
+    cells = 0
+    for window in windows:
+        size = len(window) ** 2
+        if part and (len(part) == most or (budget.max_cells is not None and cells + size > budget.max_cells)):
+            yield part
+            part, cells = [], 0
+        part.append(window)
+        cells += size
+    if part:
+        yield part
 
 
 def two_rates(model: nn.Module, recipe: Recipe) -> Optimizer:

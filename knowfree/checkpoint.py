@@ -20,6 +20,7 @@ from benchmark.nn.facade import check_labels, with_tokenizer
 from benchmark.nn.span_grid import DISTANCES
 from benchmark.nn.tagger import LABELS, SETTINGS, NeuralTagger
 from benchmark.training import restore
+from knowfree.local_attention import LocalFusion
 from knowfree.method import PlainKnowFREE, build
 from knowfree.model import KnowFREE
 from splits.errors import ConfigError, KfbenchError
@@ -295,7 +296,7 @@ def _read(directory: Path) -> dict[str, Tensor]:
 
 def _check_writable(model: KnowFREE) -> Shape:
     """The model's sizes in the released code's words."""
-    attention: Any = model.fuse.attention
+    attention = cast(LocalFusion, model.fuse).attention
     wrong = []
     if model.encoder.model.config.model_type != "bert":
         wrong.append(f"its encoder is a {model.encoder.model.config.model_type}, the released code knows BERT alone")

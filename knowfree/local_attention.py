@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.nn.span_grid import STD, grid_mask
+from benchmark.nn.strips import Reach, Strip
 
-BLOCK = 16  # columns a block of queries: few enough to waste little, enough to keep the products large
+BLOCK = 16  # cells a block of queries: few enough to waste little, enough to keep the products large
 
 
 class LocalAttention(nn.Module):
     """Multi-head attention in which a cell sees its neighbours of the same row (KnowFREE, section 3.3; released code for the window).
 
     Query (i, j) sees keys (i, j') with -radius <= j' - j <= radius; with `one_sided`, as the paper's figure draws it,
-    0 <= j' - j <= radius. Rows are independent, so `rows` may be any slice of the grid. Queries go in blocks of columns,
+    0 <= j' - j <= radius. Rows are independent, so `rows` may be any slice of the grid. Queries go in blocks of cells,
     each with the keys it can reach: cost and memory grow with n, not with n^2, a row.
 
     Shapes:
@@ -33,6 +35,7 @@ class LocalAttention(nn.Module):
         self.heads = heads
         self.radius = radius
         self.one_sided = one_sided
+        self.block = max(BLOCK, radius)
         self.in_proj = nn.Linear(dim, 3 * dim)
         self.out_proj = nn.Linear(dim, dim)
         nn.init.xavier_uniform_(self.in_proj.weight)
@@ -42,36 +45,52 @@ class LocalAttention(nn.Module):
 
     def forward(self, rows: Tensor, keep: Tensor | None = None) -> Tensor:
         batch, r, n, dim = rows.shape
-        blocks = math.ceil(n / BLOCK)
-        query, key, value = self.in_proj(rows).chunk(3, dim=-1)
-        query = F.pad(query, (0, 0, 0, blocks * BLOCK - n)).view(batch, r, blocks, BLOCK, self.heads, -1).transpose(3, 4)
-        key, value = self._reach(key, blocks), self._reach(value, blocks)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(dim // self.heads)
-        weights = scores.masked_fill(~self._seen(keep, n, blocks, rows.device), -torch.inf).softmax(dim=-1)
-        mixed = (weights @ value).transpose(3, 4).reshape(batch, r, blocks * BLOCK, dim)[:, :, :n]
-        out: Tensor = self.out_proj(mixed)
+        row = torch.arange(batch * r, device=rows.device).repeat_interleave(n)
+        if keep is not None:
+            row = row.masked_fill(~keep[:, None].expand(-1, r, -1).flatten(), -1)
+        return self.flat(rows.reshape(-1, dim), row).view(batch, r, n, dim)
+
+    def flat(self, cells: Tensor, row: Tensor) -> Tensor:
+        """Rows of any lengths, one after the other: ragged grids without padding.
+
+        Shapes:
+            cells: [N, dim]; row: [N] int, the row that a cell belongs to, -1 for none
+            returns: [N, dim]
+        """
+        count, dim = cells.shape
+        block, size = self.block, dim // self.heads
+        blocks = math.ceil(count / block)
+        query, key, value = self.in_proj(F.pad(cells, (0, 0, 0, blocks * block - count))).chunk(3, dim=-1)
+        query = query.reshape(blocks, block, self.heads, size).transpose(1, 2).reshape(-1, block, size)
+        key, value = self._reach(key), self._reach(value)
+        unseen = self._unseen(row, blocks).to(query.dtype)[:, None].expand(-1, self.heads, -1, -1).reshape(len(query), block, -1)
+        weights = torch.baddbmm(unseen, query, key.transpose(1, 2), alpha=1 / math.sqrt(size)).softmax(dim=-1)
+        mixed = torch.bmm(weights.to(value.dtype), value).view(blocks, self.heads, block, size).transpose(1, 2).reshape(-1, dim)
+        out: Tensor = self.out_proj(mixed[:count])
         return out
 
-    def _reach(self, x: Tensor, blocks: int) -> Tensor:
-        """Columns that each block of queries can see: [batch, r, blocks, heads, BLOCK + 2 radius, dim / heads]."""
-        batch, r, n, _ = x.shape
+    def _reach(self, x: Tensor) -> Tensor:
+        """Cells that each block of queries can see: [blocks x heads, block + 2 radius, dim / heads]."""
         w = self.radius
-        x = F.pad(x, (0, 0, w, blocks * BLOCK - n + w)).unfold(2, BLOCK + 2 * w, BLOCK)
-        return x.reshape(batch, r, blocks, self.heads, -1, BLOCK + 2 * w).transpose(-1, -2)
+        x = x.reshape(-1, self.block, self.heads, x.shape[-1] // self.heads)
+        edge = x.new_zeros(1, w, *x.shape[2:])
+        before, after = torch.cat([edge, x[:-1, -w:]]), torch.cat([x[1:, :w], edge])
+        return torch.cat([before, x, after], dim=1).transpose(1, 2).flatten(0, 1)
 
-    def _seen(self, keep: Tensor | None, n: int, blocks: int, device: torch.device) -> Tensor:
-        """Which keys each query sees: [batch or 1, 1, blocks, 1, BLOCK, BLOCK + 2 radius].
+    def _unseen(self, row: Tensor, blocks: int) -> Tensor:
+        """What is added to scores: 0 where a query sees a key, else -inf: [blocks, block, block + 2 radius].
 
-        A query beyond the sentence sees itself, so that its softmax is a number; nothing reads it.
+        A cell of no row sees itself, so that its softmax is a number; nothing reads it.
         """
-        w = self.radius
-        q = torch.arange(BLOCK, device=device)[:, None] + w
-        k = torch.arange(BLOCK + 2 * w, device=device)[None, :]
+        w, block, count = self.radius, self.block, len(row)
+        q = torch.arange(block, device=row.device)[:, None] + w
+        k = torch.arange(block + 2 * w, device=row.device)[None, :]
         near = (k >= q) if self.one_sided else (k >= q - w)
         near = near & (k <= q + w)
-        exists = torch.ones(1, n, dtype=torch.bool, device=device) if keep is None else keep
-        exists = F.pad(exists, (w, blocks * BLOCK - n + w)).unfold(1, BLOCK + 2 * w, BLOCK)
-        return ((near & exists[:, :, None, :]) | (k == q))[:, None, :, None]
+        of_query = F.pad(row, (0, blocks * block - count), value=-1).view(blocks, block, 1)
+        of_key = F.pad(row, (w, blocks * block - count + w), value=-1).unfold(0, block + 2 * w, block)[:, None]
+        seen = (near & (of_query == of_key) & (of_query >= 0)) | (k == q)
+        return torch.zeros(seen.shape, device=row.device).masked_fill_(~seen, -torch.inf)
 
 
 class LocalFusion(nn.Module):
@@ -91,7 +110,20 @@ class LocalFusion(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-5)
         self.mask_keys = mask_keys
 
+    @property
+    def reach(self) -> Reach:
+        """Rows are independent."""
+        return Reach(columns=self.attention.radius)
+
     def forward(self, scores: Tensor, keep: Tensor) -> Tensor:
         rows = scores.masked_fill(~grid_mask(keep)[..., None], 0.0)
         fused: Tensor = self.norm(self.attention(rows, keep if self.mask_keys else None))
         return fused
+
+    def over(self, scores: Sequence[Tensor], strips: Sequence[Strip]) -> Tensor:
+        """S + fusion of strips, ragged: [cells, dim], strip after strip, row-major."""
+        widths = torch.tensor([s.width for s in strips for _ in range(s.end - s.first)])
+        row = torch.arange(len(widths)).repeat_interleave(widths).to(scores[0].device)
+        cells = torch.cat([s.flatten(0, 1) for s in scores])
+        fused: Tensor = self.norm(self.attention.flat(cells, row))
+        return cells + fused

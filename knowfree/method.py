@@ -14,7 +14,7 @@ from benchmark.nn.encoder import WordEncoder
 from benchmark.nn.span_model import OutputBias
 from benchmark.nn.tagger import encoder_of, fit_tagger, load_tagger
 from benchmark.training import Recipe
-from knowfree.model import QUIRKS, KnowFREE
+from knowfree.model import PADDED, QUIRKS, KnowFREE
 from splits.labels import Inventory
 from splits.source import CorpusInfo
 
@@ -46,6 +46,7 @@ class PlainKnowFREE:
     attention_heads: int = 10
     radius: int = 3  # `kernel_size` of the released code
     dropout: float = 0.4
+    grid: Literal["full", "upper"] = "full"  # upper: cells that are no span are no part of the loss; the papers train all
     paper_quirks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -55,6 +56,8 @@ class PlainKnowFREE:
         object.__setattr__(self, "warmup", (190 if paper else 0.1) if self.warmup is None else self.warmup)
         if unknown := set(self.paper_quirks) - set(QUIRKS):
             raise ValueError(f"unknown quirk {sorted(unknown)[0]!r}; known: {', '.join(QUIRKS)}")
+        if self.grid == "upper" and (clash := set(self.paper_quirks) & PADDED):
+            raise ValueError(f"`grid: upper` and the quirk {sorted(clash)[0]!r}, which needs padding")
 
     def supports(self, corpus: CorpusInfo) -> str | None:
         """Any corpus."""
@@ -129,4 +132,5 @@ def build(encoder: WordEncoder, labels: Inventory, settings: Mapping[str, Any]) 
         dropout=settings["dropout"],
         clashes=settings["clashes"],
         quirks=settings["paper_quirks"],
+        upper=settings.get("grid") == "upper",  # taggers saved before it existed are full
     )

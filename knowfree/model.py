@@ -19,6 +19,8 @@ QUIRKS = {
     "one_label": "of several gold types on one span, one is trained",
 }
 
+PADDED = {"padding_keys", "padding_negatives"}  # quirks under which cells of padding matter
+
 
 class KnowFREE(SpanModel):
     """Span grid + local attention, extension labels masked at inference (KnowFREE, section 3.3).
@@ -27,6 +29,7 @@ class KnowFREE(SpanModel):
         radius: of the attention window (`kernel_size` in the released code).
         clashes: how overlapping predictions are settled.
         quirks: names of QUIRKS to reproduce.
+        upper: the loss counts spans alone, not the lower triangle.
     """
 
     def __init__(
@@ -41,10 +44,20 @@ class KnowFREE(SpanModel):
         dropout: float = 0.4,
         clashes: Clashes = "flat",
         quirks: Collection[str] = (),
+        upper: bool = False,
     ) -> None:
         grid = SpanGrid(encoder.hidden, size=size, heads=biaffine_heads, dropout=dropout)
         fuse = LocalFusion(
             size, heads=attention_heads, radius=radius, one_sided="one_sided_window" in quirks, mask_keys="padding_keys" not in quirks
         )
-        negatives, one_label = "padding_negatives" in quirks, "one_label" in quirks
-        super().__init__(encoder, labels, grid, fuse, clashes=clashes, padding_negatives=negatives, one_label=one_label)
+        super().__init__(
+            encoder,
+            labels,
+            grid,
+            fuse,
+            clashes=clashes,
+            padded="padding_keys" in quirks,
+            padding_negatives="padding_negatives" in quirks,
+            one_label="one_label" in quirks,
+            upper=upper,
+        )

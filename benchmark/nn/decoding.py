@@ -29,18 +29,20 @@ def decode_grid(probabilities: Tensor, names: tuple[str, ...], *, clashes: Clash
     order = torch.argsort(scores, descending=True, stable=True).tolist()
     rows = list(zip(i.tolist(), j.tolist(), label[i, j].tolist(), scores.tolist(), strict=True))
     taken: list[tuple[int, int]] = []
+    words = 0  # a bit a word that is taken: a flat sentence's clashes in one step, however many candidates there are
     found = []
     for start, last, channel, score in (rows[k] for k in order):
-        if clashes != "keep" and any(_clash(start, last, *other, nested=clashes == "nested") for other in taken):
+        own = (1 << (last + 1)) - (1 << start)
+        if clashes == "flat" and words & own:
             continue
+        if clashes == "nested" and any(_cross(start, last, *other) for other in taken):
+            continue
+        words |= own
         taken.append((start, last))
         found.append(Predicted(start, last + 1, names[channel], score))
     return sorted(found, key=lambda p: (p.start, p.end))
 
 
-def _clash(a: int, b: int, c: int, d: int, *, nested: bool) -> bool:
-    """Whether closed intervals a..b and c..d may not stand together."""
-    if b < c or d < a:
-        return False
-    contained = (c <= a and b <= d) or (a <= c and d <= b)
-    return not (nested and contained)
+def _cross(a: int, b: int, c: int, d: int) -> bool:
+    """Whether closed intervals a..b and c..d share words, and neither holds the other."""
+    return c < a <= d < b or a < c <= b < d

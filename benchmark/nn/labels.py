@@ -65,14 +65,19 @@ def gold_cells(windows: Sequence[Window], sentences: Sequence[Sentence], labels:
     return torch.tensor(sorted(cells), dtype=torch.long).reshape(-1, 4)
 
 
-def prior_bias(windows: Sequence[Window], sentences: Sequence[Sentence], labels: Inventory, *, symmetric: bool) -> Tensor:
+def prior_bias(
+    windows: Sequence[Window], sentences: Sequence[Sentence], labels: Inventory, *, symmetric: bool, upper: bool = False
+) -> Tensor:
     """log(p / (1 - p)) of each channel, p its share of the sample's cells, at least FLOOR, at most 1 - FLOOR.
 
     A zero bias says one half for every one of n x n x K cells, and hundreds of steps go by until that is unlearnt
     (design, section 6).
+
+    Args:
+        upper: only cells whose last word is not before the first are trained.
     """
     counts: Counter[int] = Counter()
-    cells = sum(len(w) ** 2 for w in windows)
+    cells = sum(len(w) * (len(w) + 1) // 2 if upper else len(w) ** 2 for w in windows)
     for window in windows:
         rows = gold_cells([window], sentences, labels, symmetric=symmetric, one_label=False)
         counts.update(rows[:, 3].tolist())

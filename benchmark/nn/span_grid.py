@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.nn.strips import Strip
+
 DISTANCES = 30  # rows of the distance table; a span's size is clamped to -15..14
 STD = 0.02  # of the normal initialisation
+
+
+class Factors(NamedTuple):
+    """What the grids of a batch are computed from: little beside the grids.
+
+    Shapes:
+        head, tail: [batch, heads, n, part]; size = heads x part
+        rows, columns: [batch, n, size], the affine projections of head and tail
+        biaffine: [heads, part, part x part], of x -> (o, y)
+        distance: [DISTANCES, distance]; of_distance: [distance, size]
+        kept: [n, n, distance] or None, dropout of the distances
+    """
+
+    head: Tensor
+    tail: Tensor
+    rows: Tensor
+    columns: Tensor
+    biaffine: Tensor
+    distance: Tensor
+    of_distance: Tensor
+    kept: Tensor | None
+
+    def moving(self) -> tuple[Tensor, ...]:
+        """Those that gradients flow through."""
+        return self[:-1]
+
+    def moved(self, tensors: Sequence[Tensor]) -> Factors:
+        """The same with others in the place of `moving`."""
+        head, tail, rows, columns, biaffine, distance, of_distance = tensors
+        return Factors(head, tail, rows, columns, biaffine, distance, of_distance, self.kept)
 
 
 class SpanGrid(nn.Module):
@@ -40,34 +75,63 @@ class SpanGrid(nn.Module):
         nn.init.xavier_normal_(self.biaffine)
 
     def forward(self, words: Tensor) -> Tensor:
+        """The whole grid, padding and all: the plain way, and the oracle of `rows`."""
+        n = words.shape[1]
+        factors = self.factors(words)
+        whole = (Strip(b, n, first=0, end=n, top=0, bottom=n, left=0) for b in range(len(words)))
+        return torch.stack([self.strip(factors, strip) for strip in whole])
+
+    def factors(self, words: Tensor) -> Factors:
+        """What the cells of a batch are computed from; dropout is drawn here, so that no cutting into strips can change it."""
         head = F.leaky_relu(self.head(self.dropout(words)))
         tail = F.leaky_relu(self.tail(self.dropout(words)))
-        return self._biaffine(head, tail) + self._affine(head, tail)
-
-    def _biaffine(self, head: Tensor, tail: Tensor) -> Tensor:
-        batch, n, size = head.shape
-        part = size // self.heads
-        h = head.view(batch, n, self.heads, part)
-        t = tail.view(batch, n, self.heads, part).permute(0, 2, 3, 1)  # [b, heads, y, j]
-        left = torch.einsum("bihx,hoxy->bhioy", h, self.biaffine.to(h.dtype)).reshape(batch, self.heads, n * part, part)
-        return (left @ t).view(batch, self.heads, n, part, n).permute(0, 2, 4, 1, 3).reshape(batch, n, n, size)
-
-    def _affine(self, head: Tensor, tail: Tensor) -> Tensor:
-        size = head.shape[-1]
+        size, n = head.shape[-1], head.shape[1]
         weight = self.affine.to(head.dtype)
         of_head, of_tail, of_distance = weight[:, : size + 1], weight[:, size + 1 : 2 * size + 2], weight[:, 2 * size + 2 :]
-        rows: Tensor = self.dropout(_with_one(head)) @ of_head.T
-        columns: Tensor = self.dropout(_with_one(tail)) @ of_tail.T
-        return rows[:, :, None] + columns[:, None, :] + self._distances(head.shape[1], of_distance)
+        return Factors(
+            head=self._by_head(head),
+            tail=self._by_head(tail),
+            rows=self.dropout(_with_one(head)) @ of_head.T,
+            columns=self.dropout(_with_one(tail)) @ of_tail.T,
+            biaffine=self.biaffine.to(head.dtype).permute(0, 2, 1, 3).flatten(2),
+            distance=self.distance.weight.to(head.dtype),
+            of_distance=of_distance.T,
+            kept=self._distance_mask(n).to(head.dtype) if self.training and self.dropout.p > 0 else None,
+        )
 
-    def _distances(self, n: int, weight: Tensor) -> Tensor:
-        position = torch.arange(n, device=weight.device)
-        half = DISTANCES // 2
-        index = (position[None, :] - position[:, None]).clamp(-half, half - 1) + half
-        if self.training and self.dropout.p > 0:  # a mask a cell, shared by the batch
-            cells: Tensor = self.dropout(self.distance(index))
-            return cells.to(weight.dtype) @ weight.T
-        return (self.distance.weight.to(weight.dtype) @ weight.T)[index]
+    def strip(self, factors: Factors, strip: Strip) -> Tensor:
+        """Computed cells of a strip: [rows, columns, size]."""
+        b, rows, columns = strip.sentence, slice(strip.top, strip.bottom), slice(strip.left, strip.n)
+        head, tail = factors.head[b, :, rows], factors.tail[b, :, columns]
+        (heads, r, part), m = head.shape, strip.width
+        left = torch.bmm(head, factors.biaffine).view(heads, r * part, part)
+        # [heads, m, r * part]: the channels of a head lie together, so the copy to [r, m, size] moves runs of them
+        scores = torch.bmm(tail, left.transpose(1, 2)).view(heads, m, r, part).permute(2, 1, 0, 3).reshape(r, m, -1)
+        scores += factors.rows[b, rows, None]
+        scores += factors.columns[b, columns]
+        index = _distance(torch.arange(strip.top, strip.bottom, device=head.device), torch.arange(strip.left, strip.n, device=head.device))
+        if factors.kept is None:
+            scores += F.embedding(index, factors.distance @ factors.of_distance)
+        else:
+            cells = F.embedding(index, factors.distance) * factors.kept[rows, columns]
+            scores += cells @ factors.of_distance
+        return scores
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        batch, n, size = x.shape
+        return x.view(batch, n, self.heads, size // self.heads).transpose(1, 2)
+
+    def _distance_mask(self, n: int) -> Tensor:
+        """A mask a cell, shared by the batch: [n, n, distance], scaled as dropout scales."""
+        kept: Tensor = self.dropout(
+            torch.ones(n, n, self.distance.embedding_dim, dtype=self.distance.weight.dtype, device=self.affine.device)
+        )
+        return kept
+
+
+def _distance(rows: Tensor, columns: Tensor) -> Tensor:
+    half = DISTANCES // 2
+    return (columns[None, :] - rows[:, None]).clamp(-half, half - 1) + half
 
 
 def _with_one(x: Tensor) -> Tensor:
@@ -79,19 +143,22 @@ def grid_mask(keep: Tensor) -> Tensor:
     return keep[:, :, None] & keep[:, None, :]
 
 
-def grid_loss(logits: Tensor, cells: Tensor, gold: Tensor, weights: Tensor) -> Tensor:
-    """Binary cross-entropy of every cell and channel, weighted by channel, summed over the batch.
+def grid_loss(logits: Tensor, cells: Tensor | None, gold: tuple[Tensor, ...], weights: Tensor) -> Tensor:
+    """Binary cross-entropy of every cell and channel, weighted by channel, summed.
 
     BCE(x, y) = softplus(x) - x y: a sum over all cells minus a sum over the few positive ones, so that no dense target
     is ever built.
 
     Shapes:
-        logits: [batch, n, n, K], taken to float32
-        cells: [batch, n, n] bool, False where padding is ignored
-        gold: [m, 4] (batch, i, j, channel)
+        logits: [..., K], taken to float32 at least
+        cells: [...] bool, False where a cell does not count; None: all count
+        gold: one index tensor [m] a dimension of logits, channels last
         weights: [K]
     """
-    x = logits if logits.dtype == torch.float64 else logits.float()
-    everywhere = (F.softplus(x) @ weights.to(x.dtype)).masked_fill(~cells, 0.0).sum()
-    b, i, j, k = gold.unbind(1)
-    return everywhere - (x[b, i, j, k] * weights.to(x.dtype)[k]).sum()
+    with torch.autocast(logits.device.type, enabled=False):
+        x = logits if logits.dtype == torch.float64 else logits.float()
+        weights = weights.to(x.dtype)
+        everywhere = F.softplus(x) @ weights
+        if cells is not None:
+            everywhere = everywhere.masked_fill(~cells, 0.0)
+        return everywhere.sum() - (x[gold] * weights[gold[-1]]).sum()

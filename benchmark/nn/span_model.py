@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from benchmark.method import Predicted
 from benchmark.nn.decoding import Clashes, decode_grid
 from benchmark.nn.encoder import Batch, Window, WordEncoder
 from benchmark.nn.labels import gold_cells, loss_weights, prior_bias
-from benchmark.nn.span_grid import STD, SpanGrid, grid_loss, grid_mask
+from benchmark.nn.span_grid import STD, Factors, SpanGrid, grid_loss, grid_mask
+from benchmark.nn.streaming import streamed
+from benchmark.nn.strips import Reach, Strip, cut
 from splits.labels import Inventory
 from splits.schema import Sentence
 
 OutputBias = Literal["prior", "zero"]
+CELLS = 4096  # computed together: their vectors fit a core's cache
+
+
+class Fuse(Protocol):
+    """What a span model adds to its grid."""
+
+    @property
+    def reach(self) -> Reach:
+        """How far a cell sees."""
+        ...
+
+    def __call__(self, scores: Tensor, keep: Tensor) -> Tensor:
+        """[batch, n, n, size], keep [batch, n] -> what is added to S; it masks padding itself."""
+        ...
+
+    def over(self, scores: Sequence[Tensor], strips: Sequence[Strip]) -> Tensor:
+        """S with what is added, of strips [rows, columns, size]: [cells, size], strip after strip, row-major."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 class SpanModel(nn.Module):
     """Logits = Linear(S + fuse(S)) for every pair of words and every label.
 
     Args:
-        fuse: [batch, n, n, size], keep [batch, n] -> what is added to S; it masks padding itself.
         clashes: how overlapping predictions are settled.
         symmetric: gold on both triangles, probabilities averaged with their transpose (CNN-NER).
+        padded: padding cells count, so every grid is computed at the length of the longest sentence.
+        upper: the loss leaves out cells that are no span, last word before first: half the work, another loss than the papers'.
         padding_negatives, one_label: quirks of the released KnowFREE code (design, section 6).
     """
 
@@ -34,22 +58,28 @@ class SpanModel(nn.Module):
         encoder: WordEncoder,
         labels: Inventory,
         grid: SpanGrid,
-        fuse: nn.Module,
+        fuse: Fuse,
         *,
         clashes: Clashes = "flat",
         symmetric: bool = False,
+        padded: bool = False,
         padding_negatives: bool = False,
         one_label: bool = False,
+        upper: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.labels = labels
         self.grid = grid
-        self.fuse = fuse
+        self.fuse: Fuse = fuse
         self.clashes: Clashes = clashes
         self.symmetric = symmetric
+        self.padded = padded or padding_negatives
         self.padding_negatives = padding_negatives
         self.one_label = one_label
+        self.upper = upper
+        if upper and (symmetric or self.padded):
+            raise ValueError("an upper grid has no lower triangle to average with, and no padding")
         self.out = nn.Linear(grid.head.out_features, len(labels))
         nn.init.normal_(self.out.weight, std=STD)
         nn.init.zeros_(self.out.bias)
@@ -65,7 +95,7 @@ class SpanModel(nn.Module):
         """
         chosen = range(len(self.labels)) if channels is None else channels
         if output_bias == "prior":
-            prior = prior_bias(windows, sample, self.labels, symmetric=self.symmetric)
+            prior = prior_bias(windows, sample, self.labels, symmetric=self.symmetric, upper=self.upper)
             with torch.no_grad():
                 for channel in chosen:
                     self.out.bias[channel] = prior[channel]
@@ -89,28 +119,73 @@ class SpanModel(nn.Module):
         return [channel for channel, name in enumerate(labels.names) if name not in known]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits [batch, n, n, K]."""
+        """Logits [batch, n, n, K], padding and all: the plain way, which `loss` and `read` take for two quirks only."""
         scores = self.grid(self.encoder(batch))
         logits: Tensor = self.out(scores + self.fuse(scores, batch.keep))
         return logits
 
-    def loss(self, logits: Tensor, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
-        """Summed over the sentences of the batch."""
-        cells = grid_mask(batch.keep)
-        if self.padding_negatives:
-            cells = torch.ones_like(cells)
+    def plain_loss(self, logits: Tensor, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
+        """The loss of what `forward` gives."""
+        cells = None if self.padding_negatives else grid_mask(batch.keep)
         gold = gold_cells(batch.windows, sample, self.labels, symmetric=self.symmetric, one_label=self.one_label)
-        weights: Tensor = self.get_buffer("weights")
-        return grid_loss(logits, cells, gold.to(logits.device), weights)
+        return grid_loss(logits, cells, tuple(gold.to(logits.device).unbind(1)), self.get_buffer("weights"))
 
-    def probabilities(self, batch: Batch) -> Tensor:
-        """Probabilities of the target labels [batch, n, n, T]; the channels of extension labels are cut."""
-        logits = self(batch)[..., : len(self.labels.targets)]
-        found = torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())
-        return (found + found.transpose(1, 2)) / 2 if self.symmetric else found
+    def loss(self, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
+        """Summed over the sentences of the batch; streamed, each sentence at its own length."""
+        if self.padded:
+            return self.plain_loss(self(batch), batch, sample)
+        factors = self.grid.factors(self.encoder(batch))
+        gold = gold_cells(batch.windows, sample, self.labels, symmetric=self.symmetric, one_label=self.one_label).tolist()
+        weights = self.get_buffer("weights")
+
+        def loss_of(piece: list[Strip], tensors: Sequence[Tensor]) -> Tensor:
+            logits = self._logits(piece, factors.moved(tensors))
+            cells = _spans(piece).to(logits.device) if self.upper else None
+            return grid_loss(logits, cells, _places(piece, gold, logits.device), weights)
+
+        pieces = cut([len(w) for w in batch.windows], cells=CELLS, reach=self.fuse.reach, upper=self.upper)
+        return streamed(pieces, loss_of, factors.moving(), [*self.fuse.parameters(), *self.out.parameters()])
+
+    def probabilities(self, batch: Batch) -> list[Tensor]:
+        """Probabilities of the target labels of each window, [n, n, T]; below the diagonal only if `symmetric`.
+
+        Channels of extension labels are cut.
+        """
+        lengths, targets = [len(w) for w in batch.windows], len(self.labels.targets)
+        if self.padded:
+            found = [p[:n, :n, :targets] for p, n in zip(self(batch), lengths, strict=True)]
+        else:
+            factors = self.grid.factors(self.encoder(batch))
+            found = [self.out.bias.new_full((n, n, targets), -torch.inf, dtype=factors.rows.dtype) for n in lengths]
+            for piece in cut(lengths, cells=CELLS, reach=self.fuse.reach, upper=not self.symmetric):
+                logits = self._logits(piece, factors, targets)
+                for strip, part in zip(piece, torch.split(logits, [s.cells for s in piece]), strict=True):
+                    rows = strip.end - strip.first
+                    found[strip.sentence][strip.first : strip.end, strip.left :] = part.view(rows, strip.width, targets)
+        sure = [torch.sigmoid(p if p.dtype == torch.float64 else p.float()) for p in found]
+        return [(p + p.transpose(0, 1)) / 2 for p in sure] if self.symmetric else sure
 
     def read(self, batch: Batch) -> list[list[Predicted]]:
         """Entities of each window."""
         names = self.labels.targets
-        grids = self.probabilities(batch)
-        return [decode_grid(p[: len(w), : len(w)], names, clashes=self.clashes) for p, w in zip(grids, batch.windows, strict=True)]
+        return [decode_grid(p, names, clashes=self.clashes) for p in self.probabilities(batch)]
+
+    def _logits(self, piece: Sequence[Strip], factors: Factors, channels: int | None = None) -> Tensor:
+        """Of the strips' cells: [cells, channels]."""
+        fused = self.fuse.over([self.grid.strip(factors, strip) for strip in piece], piece)
+        return F.linear(fused, self.out.weight[:channels], self.out.bias[:channels])
+
+
+def _spans(piece: Sequence[Strip]) -> Tensor:
+    """Which cells of a piece are spans: first word not after the last."""
+    return torch.cat([(torch.arange(s.first, s.end)[:, None] <= torch.arange(s.left, s.n)).flatten() for s in piece])
+
+
+def _places(piece: Sequence[Strip], gold: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Positive cells of a piece: their places in it, and their channels."""
+    found, at = [], 0
+    for strip in piece:
+        found += [(at + strip.index(i, j), k) for b, i, j, k in gold if b == strip.sentence and strip.first <= i < strip.end]
+        at += strip.cells
+    places = torch.tensor(found, dtype=torch.long).view(-1, 2).to(device)
+    return places[:, 0], places[:, 1]

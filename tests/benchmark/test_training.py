@@ -18,7 +18,7 @@ from baselines.cnn_ner import CNNNER
 from benchmark.method import Budget, EncoderSpec, Fitted
 from benchmark.method import build as build_method
 from benchmark.nn.encoder import Window, load_encoder
-from benchmark.training import Accumulator, Recipe, TrainingDivergedError, restore, snapshot, train, two_rates, warmup_and_decay
+from benchmark.training import Accumulator, Recipe, TrainingDivergedError, parts, restore, snapshot, train, two_rates, warmup_and_decay
 from knowfree.model import KnowFREE
 from splits.schema import Sentence
 from tests.neural import STYLES, TARGETS, close, fit_input, pretrained, randomised, scratch, sentence, toy
@@ -46,13 +46,10 @@ class OneNumber(nn.Module):
         self.w = nn.Parameter(torch.tensor(10.0))
         self.shown: list[list[int]] = []
 
-    def forward(self, batch: list[Window]) -> Tensor:
+    def loss(self, batch: list[Window], sample: Sequence[Sentence]) -> Tensor:
         assert self.training
         self.shown.append([w.sentence for w in batch])
-        return self.w + 0 * self.encoder.rate
-
-    def loss(self, logits: Tensor, batch: list[Window], sample: Sequence[Sentence]) -> Tensor:
-        return sum((logits - w.sentence).square().sum() for w in batch)
+        return sum((self.w + 0 * self.encoder.rate - w.sentence).square().sum() for w in batch)
 
 
 class Scripted:
@@ -243,16 +240,30 @@ def test_parts_of_a_batch_add_up_to_the_gradient_of_the_mean_over_the_whole(whic
     alone = []
     for window in windows:
         batch = model.encoder.batch([window])
-        alone.append(model.loss(model(batch), batch, SAMPLE))
+        alone.append(model.loss(batch, SAMPLE))
     (sum(alone) / len(windows)).backward()
     expected, mean = gradient(model), float(sum(alone)) / len(windows)
-    for accumulate in (1, 2, 3, 7, 20):
-        accumulated = Accumulator(model, fit_input(SAMPLE, budget=Budget(accumulate=accumulate)))(windows)
+    for budget in [*(Budget(accumulate=n) for n in (1, 2, 3, 7, 20)), Budget(max_cells=1), Budget(max_cells=60, accumulate=2)]:
+        accumulated = Accumulator(model, fit_input(SAMPLE, budget=budget))(windows)
         found = gradient(model)
         assert accumulated == pytest.approx(mean, rel=1e-10)
         assert found.keys() == expected.keys()
         for name, value in found.items():
             assert (value - expected[name]).abs().max() <= 1e-10 * max(1.0, float(expected[name].abs().max())), name
+
+
+def test_a_part_holds_no_more_sentences_nor_cells_than_asked():
+    windows = [Window(i, 0, ((5,),) * n) for i, n in enumerate((3, 3, 9, 1, 1, 1, 1))]
+    for budget, expected in [
+        (Budget(), [7]),
+        (Budget(accumulate=2), [4, 3]),
+        (Budget(max_cells=18), [2, 1, 4]),
+        (Budget(max_cells=10), [1, 1, 1, 4]),
+        (Budget(max_cells=100, accumulate=4), [2, 2, 2, 1]),
+    ]:
+        found = list(parts(windows, budget))
+        assert [len(part) for part in found] == expected
+        assert [w for part in found for w in part] == windows
 
 
 METHODS = {

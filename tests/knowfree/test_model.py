@@ -100,6 +100,13 @@ def test_every_quirk_reaches_the_part_that_it_names(quirk):
     assert {name for name, on in state.items() if on} == {quirk}
 
 
+def test_an_upper_grid_is_a_parameter_and_needs_no_padding():
+    fitted = build("knowfree", {"size": 20, "grid": "upper"}).fit(fit_input(SAMPLE))
+    assert fitted.last.model.upper
+    with pytest.raises(ConfigError, match="`grid: upper` and the quirk 'padding_keys'"):
+        build("knowfree", {"grid": "upper", "paper_quirks": ["padding_keys"]})
+
+
 def test_an_unknown_quirk_is_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match="unknown quirk 'padding_key'; known: padding_keys, padding_negatives"):
         PlainKnowFREE(paper_quirks=("padding_key",))

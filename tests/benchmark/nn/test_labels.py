@@ -86,6 +86,12 @@ def test_a_label_that_the_sample_lacks_starts_at_the_floor():
     assert found.tolist() == pytest.approx([math.log((1 / 9) / (8 / 9)), math.log(1e-5 / (1 - 1e-5))])
 
 
+def test_an_upper_grid_has_fewer_cells_and_higher_priors():
+    sentences = [sentence("a b c", (0, 1, "PER"))]
+    found = prior_bias([window(0, 0, 3)], sentences, TARGETS, symmetric=False, upper=True)
+    assert found.tolist() == pytest.approx([math.log((1 / 6) / (5 / 6)), math.log(1e-5 / (1 - 1e-5))])
+
+
 def test_a_sample_whose_every_cell_is_an_entity_has_a_finite_prior():
     found = prior_bias([window(0, 0, 1)], [sentence("Anna", (0, 1, "PER"))], TARGETS, symmetric=False)
     assert found.isfinite().all()

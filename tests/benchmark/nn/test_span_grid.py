@@ -193,20 +193,20 @@ def test_the_loss_is_weighted_binary_cross_entropy_and_ignores_padding():
     dense[tuple(gold.T)] = 1.0
     real = torch.stack([torch.outer(k, k) for k in keep.double()])[..., None]
     expected = F.binary_cross_entropy_with_logits(logits, dense, weight=real * weights.double(), reduction="sum")
-    found = grid_loss(logits, grid_mask(keep), gold, weights)
+    found = grid_loss(logits, grid_mask(keep), tuple(gold.T), weights)
     assert found.item() == pytest.approx(expected.item(), rel=1e-12)
     assert close(torch.autograd.grad(found, logits)[0], torch.autograd.grad(expected, logits)[0])
 
 
 def test_the_loss_of_a_batch_without_entities_is_that_of_its_negatives():
     logits = torch.randn(1, 3, 3, 2)
-    found = grid_loss(logits, torch.ones(1, 3, 3, dtype=torch.bool), torch.zeros(0, 4, dtype=torch.long), torch.ones(2))
+    found = grid_loss(logits, torch.ones(1, 3, 3, dtype=torch.bool), tuple(torch.zeros(4, 0, dtype=torch.long)), torch.ones(2))
     assert float(found) == pytest.approx(float(F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits), reduction="sum")))
 
 
 def test_the_loss_of_half_precision_logits_is_summed_in_float32():
     logits = torch.randn(1, 30, 30, 3).bfloat16()
-    arguments = (torch.ones(1, 30, 30, dtype=torch.bool), torch.tensor([[0, 1, 2, 0]]), torch.ones(3))
+    arguments = (None, tuple(torch.tensor([[0], [1], [2], [0]])), torch.ones(3))
     found = grid_loss(logits, *arguments)
     assert found.dtype == torch.float32
     assert float(found) == pytest.approx(float(grid_loss(logits.double(), *arguments)), rel=1e-5)

@@ -1,0 +1,44 @@
+"""Strips cover every row once, hold what their rows depend on, and pieces keep within their bound."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.nn.strips import Reach, cut
+
+LENGTHS = st.lists(st.integers(1, 70), min_size=1, max_size=6)
+
+
+@given(LENGTHS, st.integers(1, 3000), st.integers(0, 3), st.integers(0, 5), st.booleans())
+def test_every_cell_that_is_wanted_is_computed_once_with_its_neighbours(lengths, cells, rows, columns, upper):
+    reach = Reach(rows, columns)
+    owned = []
+    for piece in cut(lengths, cells=cells, reach=reach, upper=upper):
+        assert piece
+        for s in piece:
+            assert s.n == lengths[s.sentence]
+            for i in range(s.first, s.end):
+                owned.append((s.sentence, i))
+                wanted = range(i if upper else 0, s.n)
+                assert s.left <= max(0, wanted[0] - columns)
+                assert s.top <= max(0, i - rows)
+                assert s.bottom >= min(s.n, i + rows + 1)
+                assert [s.index(i, j) for j in (s.left, s.n - 1)] == [(i - s.first) * s.width, (i - s.first + 1) * s.width - 1]
+    assert owned == [(b, i) for b, n in enumerate(lengths) for i in range(n)]
+
+
+@given(LENGTHS, st.integers(1, 3000))
+def test_a_piece_is_within_the_bound_unless_it_is_a_single_row(lengths, cells):
+    for piece in cut(lengths, cells=cells, reach=Reach()):
+        assert sum(s.cells for s in piece) <= cells or (len(piece) == 1 and piece[0].end == piece[0].first + 1)
+
+
+def test_the_memory_of_a_piece_does_not_grow_with_the_grid():
+    largest = [max(sum(s.cells for s in p) for p in cut([n] * 4, cells=4096, reach=Reach(0, 3))) for n in (64, 128, 256, 512)]
+    assert max(largest) <= 4096
+
+
+def test_low_strips_leave_out_most_of_the_lower_triangle():
+    computed = sum(s.cells for p in cut([256], cells=4096, reach=Reach(0, 3), upper=True) for s in p)
+    assert computed < 0.6 * 256**2

@@ -17,9 +17,12 @@ from perf.measure import alternate, in_child, medians, ratio
 from perf.plain import PlainModel
 from perf.tables import Table
 from perf.workload import BATCH, ENCODERS, Kind, encoder, few_entities, fit_input, labels, model, sentences, weibo_lengths
+from splits.labels import Inventory
+from splits.schema import Sentence
 
 RECIPE = Recipe(encoder_lr=2e-5, head_lr=1e-3)  # the paper's rates; what they are does not move the clock
-SENTENCES, QUICK_SENTENCES = 32, 8  # eight steps, in the suite one pool of lengths
+SENTENCES = 32  # eight steps, in the suite one pool of lengths
+QUICK_SENTENCES, QUICK_LONGEST = 8, 12
 MODELS: tuple[tuple[Kind, str], ...] = (*(("knowfree", name) for name in ENCODERS), ("cnn_ner", "6x384"))
 QUICK: tuple[tuple[Kind, str], ...] = (("knowfree", "tiny"), ("cnn_ner", "tiny"))
 PLAIN_BATCHES = (4, 8)
@@ -28,7 +31,7 @@ PLAIN_BATCHES = (4, 8)
 def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[str, Callable[[], object]]:
     """An epoch over the same sentences: padded in random order, and as the suite's own loop goes."""
     names = labels()
-    sample = sentences(weibo_lengths(count, seed=1), names)
+    sample = _sample(names, count, seed=1)
     # a model each: what the fast path may set up in its encoder must not help the plain one
     plain = PlainModel(model(kind, encoder(name), names).to(device), padding_keys=True).train()
     suite = model(kind, encoder(name), names).to(device)
@@ -57,6 +60,11 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
 
     jobs: dict[str, Callable[[], object]] = {"plain": partial(dense, "fp32"), "fast": endless("fp32"), "fast bf16": endless("bf16")}
     return jobs if device == "cpu" else {"plain": jobs["plain"], "plain bf16": partial(dense, "bf16"), **jobs}
+
+
+def _sample(names: Inventory, count: int, seed: int) -> list[Sentence]:
+    lengths = weibo_lengths(count, seed)
+    return sentences([min(n, QUICK_LONGEST) for n in lengths] if count == QUICK_SENTENCES else lengths, names)
 
 
 def train_seconds(kind: Kind, name: str, count: int, repeats: int) -> dict[str, list[float]]:
@@ -89,7 +97,7 @@ def training(repeats: int, threads: int, *, quick: bool) -> list[Table]:
 def evaluation_seconds(kind: Kind, name: str, count: int, repeats: int) -> dict[str, list[float]]:
     """Of finding the entities of so many sentences."""
     names = labels()
-    sample = sentences(weibo_lengths(count, seed=2), names)
+    sample = _sample(names, count, seed=2)
     suite = model(kind, encoder(name), names)
     few_entities(suite, sample)
     plain = PlainModel(suite, padding_keys=True).eval()

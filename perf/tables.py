@@ -65,7 +65,8 @@ def _shown(name: str, value: object) -> str:
         return "–"
     if not isinstance(value, float):
         return str(value)
-    if name.endswith("MB"):
-        return f"{value:,.0f}"
-    shown = f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
-    return f"{shown}x" if name.startswith("ratio") else shown
+    if name.startswith("ratio"):
+        return f"{value:,.2f}x" if value < 10 else f"{value:,.1f}x"
+    if name.startswith("exponent"):
+        return f"{value:.2f}"
+    return f"{value:,.0f}" if abs(value) >= 100 or name.endswith("MB") else f"{value:.3g}"

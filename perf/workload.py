@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -119,11 +118,8 @@ def model(kind: Kind, encoder: WordEncoder, names: Inventory, seed: int = 0) -> 
 
 def suite_loss(model: SpanModel, batch: Batch, sample: Sequence[Sentence], precision: Precision = "fp32") -> Tensor:
     """The loss as the suite's training loop asks for it."""
-    loss: Any = model.loss
-    fused = "logits" not in inspect.signature(loss).parameters  # else the model wants its logits, and full precision for the loss
     with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        found: Tensor = loss(batch, sample) if fused else model(batch)
-    return found if fused else loss(found, batch, sample)
+        return model.loss(batch, sample)
 
 
 def few_entities(model: SpanModel, sample: Sequence[Sentence], share: float = ENTITIES) -> None:

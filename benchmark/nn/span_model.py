@@ -20,11 +20,16 @@ from splits.labels import Inventory
 from splits.schema import Sentence
 
 OutputBias = Literal["prior", "zero"]
-CELLS = 4096  # computed together: their vectors fit a core's cache
 
 
 class Fuse(Protocol):
-    """What a span model adds to its grid."""
+    """What a span model adds to its grid.
+
+    Attributes:
+        cells: how many are computed together.
+    """
+
+    cells: int
 
     @property
     def reach(self) -> Reach:
@@ -143,7 +148,7 @@ class SpanModel(nn.Module):
             cells = _spans(piece).to(logits.device) if self.upper else None
             return grid_loss(logits, cells, _places(piece, gold, logits.device), weights)
 
-        pieces = cut([len(w) for w in batch.windows], cells=CELLS, reach=self.fuse.reach, upper=self.upper)
+        pieces = cut([len(w) for w in batch.windows], cells=self.fuse.cells, reach=self.fuse.reach, upper=self.upper)
         return streamed(pieces, loss_of, factors.moving(), [*self.fuse.parameters(), *self.out.parameters()])
 
     def probabilities(self, batch: Batch) -> list[Tensor]:
@@ -157,7 +162,7 @@ class SpanModel(nn.Module):
         else:
             factors = self.grid.factors(self.encoder(batch))
             found = [self.out.bias.new_full((n, n, targets), -torch.inf, dtype=factors.rows.dtype) for n in lengths]
-            for piece in cut(lengths, cells=CELLS, reach=self.fuse.reach, upper=not self.symmetric):
+            for piece in cut(lengths, cells=self.fuse.cells, reach=self.fuse.reach, upper=not self.symmetric):
                 logits = self._logits(piece, factors, targets)
                 for strip, part in zip(piece, torch.split(logits, [s.cells for s in piece]), strict=True):
                     rows = strip.end - strip.first

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from baselines.cnn_ner import CNNNER
 from benchmark.method import EncoderSpec
-from benchmark.nn import span_model
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder
 from benchmark.nn.labels import gold_cells
 from benchmark.nn.span_grid import SpanGrid, grid_loss
@@ -27,7 +26,7 @@ SAMPLE: list[Sentence] = [
 MODELS = ["knowfree", "knowfree one-sided", "cnn", "cnn symmetric"]
 
 
-def model(kind: str, *, dropout: float = 0.0, encoder: WordEncoder | None = None) -> SpanModel:
+def model(kind: str, cells: int = 4096, *, dropout: float = 0.0, encoder: WordEncoder | None = None) -> SpanModel:
     encoder = encoder or scratch(SAMPLE)
     if kind.startswith("cnn"):
         symmetric = "symmetric" in kind
@@ -35,6 +34,7 @@ def model(kind: str, *, dropout: float = 0.0, encoder: WordEncoder | None = None
     else:
         quirks = ("one_sided_window",) if "one-sided" in kind else ()
         made = KnowFREE(encoder, MIXED, size=12, biaffine_heads=2, attention_heads=3, dropout=dropout, clashes="nested", quirks=quirks)
+    made.fuse.cells = cells
     return randomised(made, scale=0.5).eval()
 
 
@@ -54,15 +54,14 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
 
 
 @pytest.fixture(params=[1, 60, 300, 100_000], ids=lambda cells: f"{cells} cells")
-def cells(request, monkeypatch) -> int:
+def cells(request: pytest.FixtureRequest) -> int:
     """From a strip a row to a piece for all."""
-    monkeypatch.setattr(span_model, "CELLS", request.param)
     return request.param
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_loss_and_gradients_are_those_of_the_padded_grid(kind, cells):
-    of = model(kind)
+    of = model(kind, cells)
     batch = batch_of(of, SAMPLE)
     assert len(SAMPLE[0].text) > 40
     expected = of.plain_loss(of(batch), batch, SAMPLE)
@@ -73,7 +72,7 @@ def test_loss_and_gradients_are_those_of_the_padded_grid(kind, cells):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_without_gradients_the_loss_is_the_same(kind, cells):
-    of = model(kind)
+    of = model(kind, cells)
     batch = batch_of(of, SAMPLE)
     with torch.no_grad():
         assert float(of.loss(batch, SAMPLE)) == pytest.approx(float(of.plain_loss(of(batch), batch, SAMPLE)), rel=1e-10)
@@ -81,7 +80,7 @@ def test_without_gradients_the_loss_is_the_same(kind, cells):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_probabilities_and_entities_are_those_of_the_padded_grid(kind, cells):
-    of = model(kind)
+    of = model(kind, cells)
     batch = batch_of(of, SAMPLE)
     with torch.no_grad():
         of.out.bias[:] = -1.0
@@ -101,7 +100,7 @@ def test_probabilities_and_entities_are_those_of_the_padded_grid(kind, cells):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_one_seed_draws_the_same_dropout_either_way(kind, cells):
-    of = model(kind, dropout=0.4)
+    of = model(kind, cells, dropout=0.4)
     batch = batch_of(of, SAMPLE)
     of.train()
     of.encoder.eval()
@@ -117,7 +116,7 @@ def test_one_seed_draws_the_same_dropout_either_way(kind, cells):
 @pytest.mark.parametrize("length", [1, 2, 16, 17])
 def test_a_batch_of_one_sentence_of_any_length(kind, length, cells):
     alone = [sentence(LONG[:length], (0, 1, "PER"))]
-    of = model(kind)
+    of = model(kind, cells)
     batch = batch_of(of, alone)
     expected = of.plain_loss(of(batch), batch, alone)
     found = of.loss(batch, alone)
@@ -135,7 +134,7 @@ def test_words_of_many_pieces(kind, tmp_path):
 
 
 def test_an_upper_grid_trains_the_cells_that_are_spans(cells):
-    of = model("knowfree")
+    of = model("knowfree", cells)
     batch = batch_of(of, SAMPLE)
     logits = of(batch)
     n = logits.shape[1]

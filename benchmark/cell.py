@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.method import Budget, EncoderSpec, FitInput, Fitted, Method, Precision, Predicted, Tagger
+from benchmark.method import Budget, EncoderSpec, FitInput, Fitted, Method, Monitor, Precision, Predicted, Tagger
 from benchmark.result import CellId, Metrics, Score
 from benchmark.scoring import micro_f1, score
 from splits.errors import KfbenchError
@@ -97,7 +97,7 @@ def run_cell(cell: Cell, watch: Callable[[Point], None] = lambda point: None) ->
     started = time.perf_counter()
     prepare_torch(cell)
     monitor = Curve(cell, watch)
-    fitted = cell.method.fit(_input(cell, monitor))
+    fitted = cell.method.fit(fit_input(cell, monitor))
     fit_done = time.perf_counter()
     found = {"dev": predict(fitted.best, cell.test, cell.labels)}
     predict_seconds = time.perf_counter() - fit_done
@@ -121,7 +121,8 @@ def run_cell(cell: Cell, watch: Callable[[Point], None] = lambda point: None) ->
     )
 
 
-def _input(cell: Cell, monitor: Curve) -> FitInput:
+def fit_input(cell: Cell, monitor: Monitor) -> FitInput:
+    """What the cell's method is given: all but test."""
     return FitInput(
         sample=cell.sample,
         dev=cell.dev,

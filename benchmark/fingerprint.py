@@ -24,6 +24,7 @@ EXCLUDED = (
     "benchmark.collect",
     "benchmark.commands",
     "benchmark.config",
+    "benchmark.declared",
     "benchmark.doctor",
     "benchmark.engine",
     "benchmark.fingerprint",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import places
+from benchmark.declared import Methods
 from benchmark.hashing import Encoders
 from splits.corpora import info as corpus_info
 from splits.corpus import Corpus
@@ -53,6 +54,7 @@ class Workspace:
     def __init__(self, root: Path | str = ".") -> None:
         self.root = Path(root)
         self.encoders = Encoders(self.root / ".kfbench" / "encoders.json")
+        self.methods = Methods(self.root / ".kfbench" / "methods.json")
         self._data: dict[str, Data] = {}
         self._samples: dict[tuple[str, int | str, int], str] = {}
 

@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from benchmark.config import Params
+from benchmark.workspace import Workspace
 from reports import aggregate, figures, page, tables
 from reports.formats import Table, to_csv, to_latex, to_markdown
 from reports.synthesis import synthesis_table
@@ -41,16 +42,14 @@ def build(params: Params, found: aggregate.Results, data: Path, store: Path) -> 
 def output_biases(params: Params) -> dict[str, str]:
     """Variant -> its `output_bias`, as params or the method's own default say; methods without one are left out.
 
-    Methods are imported only here: a recipe may decide the bias, so only the built method knows. Where they cannot
-    be (a machine that only reports has no torch), what params say must do.
+    A recipe may decide the bias, so only the built method knows. Where it was never built and cannot be (a machine
+    that only reports has no torch), what params say must do.
     """
-    biases = {}
+    biases, methods = {}, Workspace().methods
     for variant in params.rows:
         chosen = params.methods[variant]
         try:
-            from benchmark.method import build
-
-            bias = getattr(build(chosen.method, chosen.params), "output_bias", None)
+            bias = methods.declared(chosen.method, chosen.params).params.get("output_bias")
         except ImportError:
             bias = chosen.params.get("output_bias")
         if bias is not None:

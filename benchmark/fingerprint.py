@@ -29,6 +29,7 @@ EXCLUDED = (
     "benchmark.engine",
     "benchmark.fingerprint",
     "benchmark.hashing",
+    "benchmark.index",
     "benchmark.plan",
     "benchmark.processes",
     "benchmark.progress",

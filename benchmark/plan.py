@@ -152,8 +152,10 @@ class _Pair:
 
     def planned(self, id: CellId) -> Planned:
         upstream = self.above.planned(id.model_copy(update={"variant": self.above.variant})) if self.above else None
-        folder = self.workspace.artefacts(id.corpus, self.annotator, id.size, id.draw)
-        artefacts = {name: folder / f"train.{name}.jsonl" for name in self.method.artefacts}
+        artefacts: dict[str, Path] = {}
+        if self.method.artefacts:
+            folder = self.workspace.artefacts(id.corpus, self.annotator, id.size, id.draw)
+            artefacts = {name: folder / f"train.{name}.jsonl" for name in self.method.artefacts}
         lacking = self._lacking(artefacts) or (upstream.lacking if upstream else None)
         if lacking is not None:
             return Planned(id, None, {}, self.training, upstream, lacking=lacking)
@@ -171,7 +173,7 @@ class _Pair:
 
     def _lacking(self, artefacts: Mapping[str, Path]) -> tuple[str, str] | None:
         name = self.corpus
-        if not self.workspace.prepared(name):
+        if not self._prepared:
             mend = f"Run `dvc repro`, or `kfbench corpora prepare {name} --out data` and `kfbench draw {name}`."
             return "the corpus is not prepared and drawn", mend
         for artefact, path in artefacts.items():
@@ -179,6 +181,10 @@ class _Pair:
                 mend = f"Run `dvc repro`, or `kfbench explain`, `annotate` and `fuse {name}`; `dvc pull` takes what was published."
                 return f"its {artefact} artefact {path} is not there", mend
         return None
+
+    @cached_property
+    def _prepared(self) -> bool:
+        return self.workspace.prepared(self.corpus)
 
     @cached_property
     def _data(self) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ from tabulate import tabulate
 from benchmark.cell import to_jsonl
 from benchmark.collect import collect
 from benchmark.config import load_params
+from benchmark.index import INDEX
 from benchmark.method import Predicted
-from benchmark.plan import Plan, Planned, make_plan
-from benchmark.result import METRICS, PREDICTIONS, RUN, Metrics, Run, dump
+from benchmark.plan import Plan, make_plan
+from benchmark.result import METRICS, PREDICTIONS, RUN, Metrics, Run, Score, dump
 from benchmark.scoring import score
 from benchmark.status import seconds_left, states
 from benchmark.store import LAST_PREDICTIONS, Store
@@ -55,7 +57,8 @@ def main() -> None:
         print(json.dumps(MEASURES[args.measure]()))
         return
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.folder or temporary
         for cells, measures in ((args.cells, ("plan", "scan")), (args.reported, ("report",))):
             profile = made(Path(folder) / str(cells), cells)
             for name in measures:
@@ -72,6 +75,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--cells", type=int, default=10_000, help="for planning and the scan; a multiple of 500")
     parser.add_argument("--reported", type=int, default=1_000, help="for the report; a multiple of 100")
+    parser.add_argument("--folder", help="keep what is made up there, and use what a former run kept: to fill a store takes minutes")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--measure", choices=list(MEASURES), help=argparse.SUPPRESS)  # what a child does
     return parser.parse_args()
@@ -91,38 +95,47 @@ def made(root: Path, cells: int) -> Path:
     params, workspace = load_params(root / "params.yaml"), Workspace(root)
     plan = make_plan(params, workspace)
     assert len(plan.cells) == cells, f"{cells} cells cannot be had, {len(plan.cells)} can"
-    workspace.methods.memory.unlink()  # type: ignore[union-attr]  # the first plan shall ask methods as a user's does
     fill(plan, workspace)
     if cells <= 1000:
         collect(plan, Store(workspace.store), workspace.results, params.protocol)
+    for remembered in (root / ".kfbench" / "methods.json", workspace.store / INDEX):  # the first time shall be a first time
+        remembered.unlink(missing_ok=True)
     return root
 
 
+@dataclass(frozen=True)
+class MadeUp:
+    """Predictions on a corpus's test split that find four entities of five, and their score: the same for all cells."""
+
+    predictions: str
+    score: Score
+
+    @classmethod
+    def of(cls, test: Sequence[Sentence]) -> MadeUp:
+        rng = random.Random(0)
+        rows = [[Predicted(*span, 0.5) for span in sorted(sentence.spans) if rng.random() < 0.8] for sentence in test]
+        return cls(to_jsonl(test, rows), score(test, [{(p.start, p.end, p.label) for p in row} for row in rows]))
+
+
 def fill(plan: Plan, workspace: Workspace) -> None:
-    """A made-up result of every cell, in the store's own layout."""
-    store, rng = Store(workspace.store), random.Random(0)
-    tests = {corpus: workspace.data(corpus).corpus.splits["test"] for corpus in CORPORA}
-    for cell in plan.cells:
-        one(cell, tests[cell.id.corpus], store, rng)
-
-
-def one(cell: Planned, test: list[Sentence], store: Store, rng: random.Random) -> None:
-    """A cell that finds four entities of five."""
-    rows = [[Predicted(*span, 0.5) for span in sorted(sentence.spans) if rng.random() < 0.8] for sentence in test]
-    found = score(test, [{(p.start, p.end, p.label) for p in row} for row in rows])
-    hash = str(cell.hash)
+    """A result of every cell, in the store's own layout."""
+    store = Store(workspace.store)
+    results = {corpus: MadeUp.of(workspace.data(corpus).corpus.splits["test"]) for corpus in CORPORA}
     curve = [{"step": i, "epoch": float(i), "loss": 1 / i, "dev_f1": 1 - 1 / i, "seconds": 1.0 * i} for i in range(1, CURVE + 1)]
-    selected = {"step": CURVE, "epoch": float(CURVE), "dev_f1": 1 - 1 / CURVE}
-    metrics = Metrics(cell=cell.id, hash=hash, protocol="dev", scores={"dev": found, "last": found}, selected=selected)
-    run = Run(
-        hash=hash, curve=curve, seconds={"total": 60.0}, sentences_per_second=1.0, peak_memory_mb=1.0, provenance={"config": cell.config}
-    )
-    with store.lock(hash), store.writing(hash) as directory:
-        write_text(directory / METRICS, dump(metrics))
-        write_text(directory / RUN, dump(run))
-        for name in (PREDICTIONS, LAST_PREDICTIONS):
-            write_text(directory / name, to_jsonl(test, rows))
-        store.write_manifest(directory, hash, cell.id, cell.config)
+    for cell in plan.cells:
+        hash, found = str(cell.hash), results[cell.id.corpus]
+        if store.path(hash).is_dir():  # of a former run
+            continue
+        scores = {"dev": found.score, "last": found.score}
+        metrics = Metrics(cell=cell.id, hash=hash, protocol="dev", scores=scores, selected={"step": CURVE, "epoch": 60.0, "dev_f1": 0.98})
+        provenance = {"config": cell.config}
+        run = Run(hash=hash, curve=curve, seconds={"total": 60.0}, sentences_per_second=1.0, peak_memory_mb=1.0, provenance=provenance)
+        with store.lock(hash), store.writing(hash) as directory:
+            write_text(directory / METRICS, dump(metrics))
+            write_text(directory / RUN, dump(run))
+            for name in (PREDICTIONS, LAST_PREDICTIONS):
+                write_text(directory / name, found.predictions)
+            store.write_manifest(directory, hash, cell.id, cell.config)
 
 
 def measured(name: str, profile: Path) -> dict[str, float]:

@@ -12,8 +12,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from benchmark.method import Budget, EncoderSpec
 from splits.errors import ConfigError
 
-PARAMS = "params.yaml"
-
 
 class Strict(BaseModel):
     """Unknown keys are errors: a misspelt parameter must not be a silent default."""
@@ -158,7 +156,7 @@ class Params(Strict):
         return Training(**(self.training.model_dump() | self.methods[variant].training))
 
 
-def load_params(path: str | Path = PARAMS) -> Params:
+def load_params(path: str | Path) -> Params:
     """Read and validate a params file."""
     path = Path(path)
     try:

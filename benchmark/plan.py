@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from benchmark.cell import Cell
 from benchmark.config import Params, Training
-from benchmark.fingerprint import of_method
 from benchmark.hashing import cell_hash
-from benchmark.method import Method, build
+from benchmark.method import build
 from benchmark.result import CellId
 from benchmark.workspace import Workspace
 from splits.errors import ConfigError
@@ -31,7 +30,6 @@ class Planned:
     id: CellId
     hash: str | None
     config: dict[str, Any]
-    method: Method
     training: Training
     upstream: Planned | None = None
     artefacts: Mapping[str, Path] = field(default_factory=dict)
@@ -133,11 +131,11 @@ class _Pair:
     def __init__(self, params: Params, workspace: Workspace, corpus: str, variant: str) -> None:
         self.params, self.workspace, self.corpus, self.variant = params, workspace, corpus, variant
         chosen = params.methods[variant]
-        self.method = build(chosen.method, chosen.params)
+        self.method = workspace.methods.declared(chosen.method, chosen.params)
         self.training = params.training_of(variant)
         self.annotator = chosen.annotator or params.annotator
         self.requires = chosen.requires or self.method.requires
-        self.reason = self.method.supports(workspace.info(corpus))
+        self.reason = workspace.methods.reason(chosen.method, chosen.params, workspace.info(corpus))
         self.above = self._above() if self.reason is None else None
         if self.above is not None and self.above.reason is not None:
             self.reason = f"{self.requires}, which it starts from: {self.above.reason}"
@@ -154,11 +152,13 @@ class _Pair:
 
     def planned(self, id: CellId) -> Planned:
         upstream = self.above.planned(id.model_copy(update={"variant": self.above.variant})) if self.above else None
-        folder = self.workspace.artefacts(id.corpus, self.annotator, id.size, id.draw)
-        artefacts = {name: folder / f"train.{name}.jsonl" for name in self.method.artefacts}
+        artefacts: dict[str, Path] = {}
+        if self.method.artefacts:
+            folder = self.workspace.artefacts(id.corpus, self.annotator, id.size, id.draw)
+            artefacts = {name: folder / f"train.{name}.jsonl" for name in self.method.artefacts}
         lacking = self._lacking(artefacts) or (upstream.lacking if upstream else None)
         if lacking is not None:
-            return Planned(id, None, {}, self.method, self.training, upstream, lacking=lacking)
+            return Planned(id, None, {}, self.training, upstream, lacking=lacking)
         made = {name: _contents(name, path) for name, path in artefacts.items()}
         config = (
             self._shared
@@ -169,11 +169,11 @@ class _Pair:
                 "upstream": upstream.hash if upstream else None,
             }
         )
-        return Planned(id, cell_hash(config), config, self.method, self.training, upstream, artefacts)
+        return Planned(id, cell_hash(config), config, self.training, upstream, artefacts)
 
     def _lacking(self, artefacts: Mapping[str, Path]) -> tuple[str, str] | None:
         name = self.corpus
-        if not self.workspace.prepared(name):
+        if not self._prepared:
             mend = f"Run `dvc repro`, or `kfbench corpora prepare {name} --out data` and `kfbench draw {name}`."
             return "the corpus is not prepared and drawn", mend
         for artefact, path in artefacts.items():
@@ -183,17 +183,21 @@ class _Pair:
         return None
 
     @cached_property
+    def _prepared(self) -> bool:
+        return self.workspace.prepared(self.corpus)
+
+    @cached_property
     def _data(self) -> dict[str, Any]:
         return dict(self.workspace.data(self.corpus).hashes)
 
     @cached_property
     def _shared(self) -> dict[str, Any]:
         return {
-            "method": {"name": self.method.name, "params": asdict(cast("Any", self.method))},
+            "method": {"name": self.method.name, "params": self.method.params},
             "encoder": self.workspace.encoders.identity(self.params.encoders[self.corpus].spec()),
             "training": self.training.model_dump(),
             "dev_size": self.params.protocol.dev_size,
-            "code": of_method(self.params.methods[self.variant].method).sha256,
+            "code": self.method.code,
         }
 
 
@@ -210,13 +214,14 @@ def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: 
         CorpusError: the corpus is not prepared or not drawn.
     """
     id, training = planned.id, planned.training
+    chosen = params.methods[id.variant]
     data = workspace.data(id.corpus)
     if planned.hash is None:
         raise ConfigError(f"{id}: its data were made after the plan", "Run the command again.")
     return Cell(
         id=id,
         hash=planned.hash,
-        method=planned.method,
+        method=build(chosen.method, chosen.params),
         sample=data.sample(id.size, id.draw),
         dev=data.dev(params.protocol.dev_size),
         test=data.corpus.splits["test"],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmark import places
+from benchmark.declared import Methods
 from benchmark.hashing import Encoders
 from splits.corpora import info as corpus_info
 from splits.corpus import Corpus
@@ -18,8 +19,6 @@ from splits.prepare import info as prepared_info
 from splits.prepare import load
 from splits.schema import Sentence, content_hash
 from splits.source import CorpusInfo
-
-STORE = "KFBENCH_STORE"  # where cells live, if not in the profile's .kfbench/store
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,13 @@ class Workspace:
     def __init__(self, root: Path | str = ".") -> None:
         self.root = Path(root)
         self.encoders = Encoders(self.root / ".kfbench" / "encoders.json")
+        self.methods = Methods(self.root / ".kfbench" / "methods.json")
         self._data: dict[str, Data] = {}
         self._samples: dict[tuple[str, int | str, int], str] = {}
 
     @property
     def store(self) -> Path:
-        return Path(os.environ.get(STORE) or self.root / ".kfbench" / "store")
+        return places.store(self.root)
 
     @property
     def results(self) -> Path:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmark.places import PARAMS
+
 if TYPE_CHECKING:
     from knowfree.synthesis.stages import Stages
 
@@ -20,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the stage's report a
 
 
 @commands.command()
-def explain(corpus: Corpus, params: ParamsFile = Path("params.yaml"), as_json: AsJson = False) -> None:
+def explain(corpus: Corpus, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
     """Have a language model explain the samples of CORPUS, and cut its text into new sentences.
 
     Replies go to data/replies/CORPUS.explain.jsonl as they come: a run that is killed asks only for the rest. Without a
@@ -32,7 +34,7 @@ def explain(corpus: Corpus, params: ParamsFile = Path("params.yaml"), as_json: A
 
 
 @commands.command()
-def annotate(corpus: Corpus, params: ParamsFile = Path("params.yaml"), as_json: AsJson = False) -> None:
+def annotate(corpus: Corpus, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
     """Annotate the samples and explanations of CORPUS with extension entities, parts of speech and words.
 
     Example: kfbench annotate weibo
@@ -41,7 +43,7 @@ def annotate(corpus: Corpus, params: ParamsFile = Path("params.yaml"), as_json: 
 
 
 @commands.command()
-def fuse(corpus: Corpus, params: ParamsFile = Path("params.yaml"), as_json: AsJson = False) -> None:
+def fuse(corpus: Corpus, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
     """Write data/fused/CORPUS: fusion and synthetic training data of every size and draw, with their labels.
 
     Example: kfbench fuse weibo --json

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
-from benchmark.config import PARAMS, Params, load_params
-from reports import aggregate, figures, page, tables
-from reports.formats import Table, to_csv, to_latex, to_markdown
-from reports.synthesis import synthesis_table
-from splits.errors import KfbenchError
-from splits.files import write_bytes
-
-STORE = "KFBENCH_STORE"  # where cells live, if not in the profile's .kfbench/store
-MARK = "cells.csv"  # a folder that has it is a report and may be replaced
+from benchmark import places
+from benchmark.places import PARAMS
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -35,7 +21,7 @@ def _group() -> None:
 
 @commands.command()
 def report(
-    params: Annotated[Path, typer.Option("--params", help="The profile's parameters.")] = Path(PARAMS),
+    params: Annotated[Path, typer.Option("--params", help="The profile's parameters.")] = PARAMS,
     results: Annotated[Path, typer.Option("--results", help="Where `kfbench run --record` put the cells.")] = Path("results"),
     out: Annotated[Path, typer.Option("--out", help="The folder to write; a report that stands there is replaced.")] = Path("site"),
     data: Annotated[Path, typer.Option("--data", help="Prepared corpora and draws, for audits and overlaps.")] = Path("data"),
@@ -54,126 +40,23 @@ def report(
 
     [bold]kfbench report --json | jq .f1[/bold]
     """
+    from rich.console import Console
+    from rich.text import Text
+
+    from benchmark.config import load_params
+    from reports import aggregate, build
+
     profile = load_params(params)
     found = aggregate.read_results(profile, results)
     if not partial:
         aggregate.require_all(found)
-    made = build(profile, found, data, Path(os.environ.get(STORE) or Path(".kfbench") / "store"))
-    write(made, out)
+    made = build.build(profile, found, data, places.store(Path()))
+    build.write(made, out)
     if as_json:
-        print(json.dumps(_summary(made, out), ensure_ascii=False, indent=1))
+        print(json.dumps(build.summary(made, out), ensure_ascii=False, indent=1))
         return
     console = Console()
-    console.print(_rich(made.main))
+    console.print(build.on_terminal(made.main))
     if found.gaps:
         console.print(Text(f"{len(found.gaps)} planned cells are missing; the page names them.", style="yellow"))
     print(out / "index.html")
-
-
-def build(params: Params, found: aggregate.Results, data: Path, store: Path) -> page.Report:
-    """All parts of a report, in memory."""
-    biases = output_biases(params)
-    curves = list(figures.read_curves(found, store))
-    return page.Report(
-        results=found,
-        main=tables.f1_table(found, aggregate.read_overlaps(params, data), biases),
-        types=tables.type_tables(found, biases),
-        supplement=tables.supplement(found, biases),
-        synthesis=synthesis_table(params, data),
-        figures=[figures.draw_curves(c, params.rows) for c in curves if c.runs],
-        audits=page.read_audits(params, data),
-        absent_curves=sum(c.absent for c in curves),
-    )
-
-
-def output_biases(params: Params) -> dict[str, str]:
-    """Variant -> its `output_bias`, as params or the method's own default say; methods without one are left out.
-
-    Methods are imported only here: a recipe may decide the bias, so only the built method knows. Where they cannot
-    be (a machine that only reports has no torch), what params say must do.
-    """
-    biases = {}
-    for variant in params.rows:
-        chosen = params.methods[variant]
-        try:
-            from benchmark.method import build
-
-            bias = getattr(build(chosen.method, chosen.params), "output_bias", None)
-        except ImportError:
-            bias = chosen.params.get("output_bias")
-        if bias is not None:
-            biases[variant] = str(bias)
-    return biases
-
-
-def write(made: page.Report, out: Path) -> None:
-    """The whole report or nothing: a folder beside `out` that takes its place when it is complete.
-
-    Raises:
-        KfbenchError: `out` holds something that is no report, or cannot be written.
-    """
-    out = out.resolve()
-    if out.exists() and not (out / MARK).is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise KfbenchError(f"{out}: exists and is not a report", "Name another folder with --out, or remove this one.")
-    fresh, old = (out.with_name(f".{out.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
-    try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        for name, content in files(made).items():
-            write_bytes(fresh / name, content if isinstance(content, bytes) else content.encode())
-        if out.exists():
-            out.rename(old)
-        try:
-            fresh.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
-            raise
-    except OSError as error:
-        raise KfbenchError(f"{out}: cannot be written: {error.strerror}", "Check space and permissions.") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if out.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def files(made: page.Report) -> dict[str, str | bytes]:
-    """Name -> content of every file of a report; the same for the same results."""
-    contents: dict[str, str | bytes] = {"index.md": page.markdown(made), "index.html": page.html(made)}
-    contents[MARK] = to_csv(aggregate.long_form(made.results), aggregate.COLUMNS)
-    synthesis = [made.synthesis] if made.synthesis else []
-    for name, several in {"f1": [made.main], "types": made.types, "supplement": [made.supplement], "synthesis": synthesis}.items():
-        if not several and name == "synthesis":
-            continue
-        contents[f"tables/{name}.md"] = "\n".join(to_markdown(table) for table in several)
-        contents[f"tables/{name}.tex"] = "\n".join(to_latex(table) for table in several)
-        contents[f"tables/{name}.csv"] = to_csv(record for table in several for record in table.records)
-    for figure in made.figures:
-        contents[f"figures/{figure.name}.svg"], contents[f"figures/{figure.name}.png"] = figure.svg, figure.png
-    for audit in made.audits:
-        contents[f"audits/{audit.corpus}.md"] = audit.markdown
-    return contents
-
-
-def _summary(made: page.Report, out: Path) -> Mapping[str, Any]:
-    found = made.results
-    return {
-        "out": str(out),
-        "cells": len({row.cell for row in found.rows}),
-        "missing": [{"cell": str(gap.cell), "why": gap.why} for gap in found.gaps],
-        "not_applicable": [{"corpus": c, "variant": v, "reason": reason} for (c, v), reason in found.reasons.items()],
-        "protocol": found.params.protocol.name,
-        "f1": [record for record in made.main.records if record["protocol"] == found.params.protocol.select],
-        "figures": [asdict(figure)["name"] for figure in made.figures],
-    }
-
-
-def _rich(table: Table) -> RichTable:
-    shown = RichTable(title=table.title, caption="\n".join([table.caption, *table.notes]), caption_justify="left")
-    for i, name in enumerate(table.head):
-        shown.add_column(Text(name), justify="left" if i < table.labels else "right")
-    for line in table.lines:
-        if line.rule and shown.rows:
-            shown.add_section()
-        cells = [" ".join(p for p in (c.text, f"± {c.spread}" * bool(c.spread), f"({c.remark})" * bool(c.remark)) if p) for c in line.cells]
-        shown.add_row(*map(Text, cells), style="dim" if line.aside else None)
-    return shown

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-import yaml
-from rich.console import Console
-from rich.table import Table
 
-from splits import corpora as known
-from splits.audit import audit
-from splits.corpus import Corpus
-from splits.download import fetch as get
-from splits.draw import Draws, materialise, write_draws, write_manifest
 from splits.errors import ConfigError
-from splits.prepare import load
-from splits.prepare import prepare as make
-from splits.sample import Size, k_of, parse_size
+
+if TYPE_CHECKING:
+    from splits.corpus import Corpus
+    from splits.draw import Draws
+    from splits.sample import Size
 
 PARAMS = Path("params.yaml")
 DATA = Path("data")
@@ -45,6 +39,8 @@ def list_corpora(as_json: Json = False) -> None:
 
     Example: [bold]kfbench corpora list --json[/bold]
     """
+    from splits import corpora as known
+
     rows = []
     for name in known.names():
         source = known.source(name)
@@ -55,6 +51,9 @@ def list_corpora(as_json: Json = False) -> None:
     if as_json:
         _print_json(rows)
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("corpus", "language", "nested", "redistributable", "licence")
     for row in rows:
         marks = ["yes" if row[key] else "no" for key in ("nested", "redistributable")]
@@ -68,6 +67,8 @@ def fetch(names: Names, mirror: Mirror = None, as_json: Json = False) -> None:
 
     Example: [bold]kfbench corpora fetch weibo mit_movie[/bold]
     """
+    from splits.download import fetch as get
+
     found = {name: {key: str(path) for key, path in get(name, mirror=mirror).items()} for name in names}
     if as_json:
         _print_json(found)
@@ -93,6 +94,8 @@ def prepare(
 
     Example: [bold]kfbench corpora prepare weibo demo_zh --out data[/bold]
     """
+    from splits.prepare import prepare as make
+
     listed = present or _listed(PARAMS)
     prepared = {}
     for name in names:
@@ -119,11 +122,15 @@ def audit_corpus(
 
     Example: [bold]kfbench corpora audit weibo --size 250 --size 1000[/bold]
     """
+    from splits.audit import audit
+    from splits.sample import parse_size
+
     found = audit(_corpus(corpus, mirror), [parse_size(text) for text in size or []], draws)
     if as_json:
         _print_json(found.to_json())
     else:
-        from rich.markdown import Markdown  # a parser of its own, for this command alone
+        from rich.console import Console
+        from rich.markdown import Markdown
 
         Console().print(Markdown(found.to_markdown()))
 
@@ -142,6 +149,9 @@ def draw(
 
     Example: [bold]kfbench draw weibo --size 250 --size k5 --draws 10[/bold]
     """
+    from splits.draw import materialise, write_draws, write_manifest
+    from splits.prepare import load
+
     read = load(data / corpus)
     sizes, number = _asked(size, draws, params)
     if manifest:
@@ -161,6 +171,8 @@ def _asked(size: list[str] | None, draws: int | None, params: Path) -> tuple[lis
     Raises:
         ConfigError: params lack what the options do not say.
     """
+    from splits.sample import k_of, parse_size
+
     if size and draws:
         return [parse_size(text) for text in size], draws
     mend = "Run in a profile's directory (the root, or demo/), or give --size and --draws."
@@ -175,7 +187,7 @@ def _asked(size: list[str] | None, draws: int | None, params: Path) -> tuple[lis
         raise ConfigError(f"{params}: `draws` must be a number, 1 or more", mend)
     for one in sizes:
         k_of(one)
-    return cast(list[Size], sizes), number
+    return cast("list[Size]", sizes), number
 
 
 def _listed(params: Path) -> Path | None:
@@ -190,6 +202,8 @@ def _raw(params: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it is not YAML.
     """
+    import yaml
+
     try:
         values = yaml.safe_load(params.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -210,6 +224,9 @@ def _summary(made: Draws) -> list[dict[str, Any]]:
 
 
 def _show(made: Draws, path: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("size", "draws", "verified", "overlap", "", title=f"{made.corpus}: {made.sentences} train sentences")
     for row in _summary(made):
         overlap = row["expected_overlap"] if row["expected_overlap"] is not None else row["observed_overlap"]
@@ -224,6 +241,10 @@ def _show(made: Draws, path: Path) -> None:
 
 
 def _corpus(name: str, mirror: Path | None) -> Corpus:
+    from splits import corpora as known
+    from splits.download import fetch as get
+    from splits.prepare import load
+
     if name in known.names():
         return known.read(name, get(name, mirror=mirror))
     if Path(name).is_dir():

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from splits.sample import parse_size
-
 commands = typer.Typer()
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The profile's params file.")]
@@ -27,6 +25,8 @@ def sizes_of(texts: list[str] | None) -> list[int | str]:
     Raises:
         ConfigError: neither a number nor k-shot.
     """
+    from splits.sample import parse_size
+
     return [parse_size(text) for text in texts or []]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
 
 from benchmark.commands.common import AsJson, commands, print_json
 
@@ -18,6 +17,8 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: kfbench doctor --json
     """
+    from rich.console import Console
+
     from benchmark.doctor import examine
 
     found = examine()

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchmark.commands.common import ParamsFile, commands
-from benchmark.config import PARAMS, load_params
-from benchmark.fingerprint import of_method
-from benchmark.workspace import Workspace
-from splits.errors import ConfigError
-from splits.files import write_text
+from benchmark.places import PARAMS
 
 
 @commands.command()
 def fingerprint(
     variant: Annotated[list[str] | None, typer.Option("--variant", help="Only this variant; may be repeated.")] = None,
-    params: ParamsFile = Path(PARAMS),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Write data/methods/VARIANT.json: sha256 of the code that a variant's method consists of, comments left out.
 
     Example: kfbench fingerprint --variant knowfree
     """
+    from benchmark.config import load_params
+    from benchmark.fingerprint import of_method
+    from benchmark.workspace import Workspace
+    from splits.errors import ConfigError
+    from splits.files import write_text
+
     profile = load_params(params)
     for name in variant or profile.rows:
         if name not in profile.methods:

@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchmark.commands.common import ParamsFile, commands
-from benchmark.config import PARAMS, load_params
-from benchmark.workspace import Workspace, cell_name
+from benchmark.places import PARAMS
 from splits.errors import ConfigError, CorpusError
 from splits.schema import Entity, Sentence, from_json, to_json
 
@@ -27,7 +26,7 @@ def predict(
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's directory.")] = None,
     tokens: Annotated[str | None, typer.Option("--tokens", help="characters or words; default: by the corpus's language.")] = None,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
-    params: ParamsFile = Path(PARAMS),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Entities of new sentences, a JSON line each: {"text", "entities": [{"start", "end", "entity", "text"}]}, `end` exclusive.
 
@@ -53,8 +52,10 @@ def predict(
 
 
 def _of_cell(name: str, params: Path) -> Path:
+    from benchmark.config import load_params
     from benchmark.plan import Filter, make_plan
     from benchmark.store import Store
+    from benchmark.workspace import Workspace, cell_name
 
     corpus, variant, size, draw, seed = cell_name(name)
     workspace = Workspace()

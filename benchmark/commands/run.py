@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from benchmark.commands.common import AsJson, Corpora, DrawNumbers, ParamsFile, Seeds, Sizes, Variants, commands, print_json, sizes_of
-from benchmark.config import PARAMS, load_params
-from benchmark.workspace import Workspace
+from benchmark.places import PARAMS
 
 if TYPE_CHECKING:
     from benchmark.engine import Report
@@ -28,7 +24,7 @@ def _filter(corpus: Corpora, variant: Variants, size: Sizes, draw: DrawNumbers, 
 
 @commands.command()
 def plan(
-    params: ParamsFile = Path(PARAMS),
+    params: ParamsFile = PARAMS,
     corpus: Corpora = None,
     variant: Variants = None,
     size: Sizes = None,
@@ -41,10 +37,15 @@ def plan(
 
     Example: kfbench plan --corpus weibo --cells
     """
+    from rich.console import Console
+    from rich.table import Table
+
+    from benchmark.config import load_params
     from benchmark.plan import make_plan
     from benchmark.progress import duration
     from benchmark.status import STATES, seconds_left, states
     from benchmark.store import Store
+    from benchmark.workspace import Workspace
 
     workspace = Workspace()
     found = make_plan(load_params(params), workspace, _filter(corpus, variant, size, draw, seed))
@@ -79,7 +80,7 @@ def plan(
 
 @commands.command()
 def run(
-    params: ParamsFile = Path(PARAMS),
+    params: ParamsFile = PARAMS,
     corpus: Corpora = None,
     variant: Variants = None,
     size: Sizes = None,
@@ -96,11 +97,13 @@ def run(
     Example: kfbench run --corpus weibo --variant knowfree --size 250 --draw 0
     """
     from benchmark.collect import collect
+    from benchmark.config import load_params
     from benchmark.engine import engine
     from benchmark.plan import Filter, make_plan
     from benchmark.progress import Bar
     from benchmark.store import Store
     from benchmark.worker import Worker
+    from benchmark.workspace import Workspace
 
     workspace, profile = Workspace(), load_params(params)
     found = make_plan(profile, workspace, _filter(corpus, variant, size, draw, seed))
@@ -125,6 +128,8 @@ def run(
 
 def _close(report: Report, store: Store) -> None:
     """The last lines, and the exit status."""
+    from rich.console import Console
+
     console = Console(stderr=True, highlight=False)
     console.print(f"{report.count('ran')} run, {report.count('kept')} done before, {len(report.failed)} failed")
     for cell in report.failed:
@@ -140,7 +145,7 @@ def _close(report: Report, store: Store) -> None:
 
 @commands.command()
 def gc(
-    params: ParamsFile = Path(PARAMS),
+    params: ParamsFile = PARAMS,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
@@ -148,8 +153,10 @@ def gc(
 
     Example: kfbench gc --dry-run
     """
+    from benchmark.config import load_params
     from benchmark.plan import make_plan
     from benchmark.store import Store, prune
+    from benchmark.workspace import Workspace
 
     workspace, profile = Workspace(), load_params(params)
     found = make_plan(profile, workspace)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from benchmark.commands.common import AsJson, commands, print_json
-from benchmark.result import Counts, Score
-from benchmark.scoring import score as score_spans
 from splits.errors import CorpusError
 from splits.files import text_lines
 from splits.schema import Sentence, Span, read_jsonl, surfaces
+
+if TYPE_CHECKING:
+    from benchmark.result import Counts, Score
 
 
 @commands.command()
@@ -30,6 +29,11 @@ def score(
 
     Example: kfbench score data/weibo/test.jsonl results/weibo/knowfree/250/0-0/predictions.jsonl
     """
+    from rich.console import Console
+    from rich.table import Table
+
+    from benchmark.scoring import score as score_spans
+
     sentences = read_jsonl(gold)
     found = score_spans(
         sentences,

@@ -58,7 +58,7 @@ def checkout(target: Path) -> Path:
 
 def repro(root: Path, *arguments: str) -> set[str]:
     """Run the micro profile; the stages that ran."""
-    env = environment(PYTHONPATH=str(root), HF_HUB_OFFLINE="1")
+    env = environment(PYTHONPATH=str(root), HF_HUB_OFFLINE="1", PYTHONDONTWRITEBYTECODE="")  # a stage is a process: compiled once
     done = subprocess.run(
         ["dvc", "repro", "-k", *arguments], cwd=root / "tests" / "micro", env=env, capture_output=True, text=True, timeout=500
     )

@@ -204,7 +204,7 @@ def test_what_the_suite_writes_has_the_released_names_and_shapes(tmp_path: Path)
         **{f"cnn.cnns.{k}.conv2d.weight": [200, 200, 3, 3] for k in (0, 3, 6, 9)},
         **{f"cnn.cnns.{k}.{part}": [1, 200, 1, 1] for k in (1, 4, 7) for part in ("weight", "bias")},
     }
-    encoder = BertModel(tagger.model.encoder.model.config, add_pooling_layer=False).state_dict()
+    encoder = BertModel(tagger.model.encoder.model.config.full(), add_pooling_layer=False).state_dict()
     assert {name for name in found if name.startswith("bert.")} == {f"bert.{name}" for name in encoder}
     assert torch.equal(load_file(tmp_path / "model.safetensors")["span_size_ids"], table())
     config = json.loads((tmp_path / "config.json").read_text())

@@ -13,6 +13,7 @@ import pytest
 import torch
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
+from transformers import BertModel
 
 from benchmark.facade import few, report
 from benchmark.method import Budget, EncoderSpec, Predicted
@@ -78,7 +79,9 @@ def script(directory: Path, text: str, **names: Any) -> dict[str, Any]:
 def bert(directory: Path, words: list[str]) -> Path:
     """A BERT as the hub keeps the old ones: weights, config.json and vocab.txt."""
     model, tokenizer = scratch_encoder(EncoderSpec("scratch", layers=1, hidden=16, heads=2), words)
-    model.save_pretrained(directory)
+    theirs = BertModel(model.config.full(), add_pooling_layer=False)
+    theirs.load_state_dict(model.state_dict())
+    theirs.save_pretrained(directory)
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
     (directory / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 512}

@@ -148,7 +148,7 @@ def test_a_failure_leaves_the_old_report_untouched(profile, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 
-    monkeypatch.setattr("reports.cli.write_bytes", full)
+    monkeypatch.setattr("reports.build.write_bytes", full)
     with pytest.raises(KfbenchError, match="no space"):
         report()
     assert contents(Path("site")) == before

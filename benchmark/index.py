@@ -1,0 +1,75 @@
+"""What stands in a store, at a glance: of a cell that was looked at before, only sizes and times of its files are read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+
+from benchmark.store import MANIFEST, Store
+from splits.errors import KfbenchError
+from splits.files import write_text
+
+INDEX = ".index.json"  # in the store; to lose it costs one long look
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A whole cell: name, size and time of each file as they were when it was found whole, and what a plan asks of it."""
+
+    files: str
+    cell: str
+    seconds: float | None
+
+
+class Index:
+    """Whole cells of a store. Who is about to use a cell asks the store itself, which reads every byte."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._path = store.root / INDEX
+        try:
+            rows = json.loads(self._path.read_text(encoding="utf-8"))
+            self._seen = {hash: Seen(*row) for hash, row in rows.items()}
+        except (OSError, ValueError, TypeError, AttributeError):  # absent or damaged: look again
+            self._seen = {}
+
+    def whole(self, hashes: Iterable[str]) -> dict[str, Seen]:
+        """Those of the hashes that are whole cells here; what is new is remembered."""
+        found, fresh = {}, False
+        for hash in hashes:
+            files = self._files(hash)
+            known = self._seen.get(hash)
+            if files and (known is None or known.files != files):
+                known, fresh = self._look(hash, files), True
+            if files and known is not None:
+                self._seen[hash] = found[hash] = known
+        if fresh:
+            self._save()
+        return found
+
+    def _files(self, hash: str) -> str:
+        try:
+            with os.scandir(self.store.path(hash)) as entries:
+                rows = [(entry.name, entry.stat()) for entry in entries if not entry.is_dir()]
+        except OSError:
+            return ""
+        return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in sorted(rows, key=lambda row: row[0]))
+
+    def _look(self, hash: str, files: str) -> Seen | None:
+        if not self.store.done(hash):
+            return None
+        cell = json.loads((self.store.path(hash) / MANIFEST).read_text(encoding="utf-8"))["cell"]
+        try:
+            seconds = self.store.run(hash).seconds.get("total")
+        except KfbenchError:
+            seconds = None
+        return Seen(files, "{corpus}/{variant}/{size}/{draw}-{seed}".format(**cell), seconds)
+
+    def _save(self) -> None:
+        there = set(self.store.hashes())
+        rows = {hash: list(asdict(seen).values()) for hash, seen in self._seen.items() if hash in there}
+        with suppress(KfbenchError, OSError):  # a store that may only be read is looked at again each time
+            write_text(self._path, json.dumps(rows) + "\n")

@@ -1,0 +1,71 @@
+"""A look at a store reads little, and believes nothing that has changed since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.index import INDEX, Index
+from benchmark.result import METRICS
+from benchmark.status import seconds_left, states
+from benchmark.store import Store
+from tests.benchmark.conftest import Profile
+
+
+@pytest.fixture
+def done(profile: Profile) -> Profile:
+    profile.write(sizes=[10], draws=1)
+    profile.run()
+    return profile
+
+
+def no_deep_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on, to read a cell's files is an error."""
+
+    def refuse(store: Store, hash: str) -> bool:
+        raise AssertionError(f"{hash} is read")
+
+    monkeypatch.setattr(Store, "done", refuse)
+
+
+def test_cells_that_were_found_whole_are_not_read_again(done: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = done.plan()
+    first = Index(done.store).whole(plan.hashes)
+    assert {seen.cell for seen in first.values()} == {str(cell.id) for cell in plan.cells}
+    assert {hash: done.store.run(hash).seconds["total"] for hash in first} == {hash: seen.seconds for hash, seen in first.items()}
+    no_deep_look(monkeypatch)
+    assert Index(done.store).whole(plan.hashes) == first
+    assert states(plan, done.store) == ["done", "done"]
+
+
+def test_a_file_that_changed_is_read_again(done: Profile) -> None:
+    plan = done.plan()
+    assert states(plan, done.store) == ["done", "done"]
+    path = done.store.path(plan.cells[0].hash or "") / METRICS
+    path.write_bytes(b"x" * path.stat().st_size)  # as long as it was
+    assert states(plan, done.store) == ["missing", "done"]
+
+
+def test_a_cell_that_is_gone_is_forgotten(done: Profile) -> None:
+    plan = done.plan()
+    assert set(states(plan, done.store)) == {"done"}
+    done.store.forget(plan.cells[0].hash or "")
+    assert states(plan, done.store) == ["missing", "done"]
+    left = seconds_left(plan, states(plan, done.store), done.store)
+    assert left == pytest.approx(done.store.run(plan.cells[1].hash or "").seconds["total"])
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"x": 1}', '{"x": []}'])
+def test_a_damaged_index_only_costs_time(damage: str, done: Profile) -> None:
+    (done.store.root / INDEX).write_text(damage, encoding="utf-8")
+    assert states(done.plan(), done.store) == ["done", "done"]
+
+
+def test_an_index_that_cannot_be_written_only_costs_time(done: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("benchmark.index.write_text", full)
+    assert states(done.plan(), done.store) == ["done", "done"]
+    assert not (done.store.root / INDEX).exists()

@@ -16,6 +16,7 @@ from benchmark.config import load_params
 from benchmark.method import Tagger
 from benchmark.nn.encoder import Batch
 from benchmark.nn.span_model import SpanModel
+from benchmark.places import PARAMS
 from benchmark.plan import Filter, load_cell, make_plan
 from benchmark.workspace import Workspace
 from splits.schema import Sentence
@@ -38,7 +39,7 @@ def losses(cell: Cell, steps: int, *, plain: bool) -> list[float]:
 
     given = fit_input(cell, _no_monitor)
     prepare_torch(cell)
-    SpanModel.loss = loss  # type: ignore[method-assign]
+    SpanModel.loss = loss  # type: ignore[method-assign, assignment]
     try:
         cell.method.fit(replace(given, budget=replace(given.budget, steps=steps, evaluate_every=steps)))
     finally:
@@ -53,7 +54,7 @@ def main() -> None:
     arguments.add_argument("--corpus", action="append", default=[])
     arguments.add_argument("--variant", action="append", default=[])
     asked = arguments.parse_args()
-    params, workspace = load_params(), Workspace()
+    params, workspace = load_params(PARAMS), Workspace()
     plan = make_plan(params, workspace, Filter(corpora=tuple(asked.corpus), variants=tuple(asked.variant)))
     for planned in plan.cells:
         cell = load_cell(planned, params, workspace)

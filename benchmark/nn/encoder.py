@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -164,11 +166,11 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
     if spec.name == "scratch":
         model, tokenizer = scratch_encoder(spec, words)
     else:
-        from transformers import AutoModel, AutoTokenizer  # seconds to import: not for a plan or a report
+        from transformers import AutoModel  # seconds to import: not for a plan or a report
 
         try:
             with _quietly():
-                tokenizer = AutoTokenizer.from_pretrained(spec.name, revision=spec.revision)
+                tokenizer = _tokenizer(spec.name, spec.revision, _written(Path(spec.name)))
                 model = AutoModel.from_pretrained(spec.name, revision=spec.revision).float()
         except (OSError, ValueError) as error:
             mend = "Give a hub id with its revision, or a local directory with config.json, weights and tokenizer.json."
@@ -180,6 +182,22 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
     if spec.freeze_words:
         model.get_input_embeddings().weight.requires_grad_(False)
     return WordEncoder(model, tokenizer, spec)
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(name: str, revision: str | None, written: tuple[int, ...]) -> Any:
+    """Kept between the cells of a process: a large vocabulary takes longer to load than a corpus to be tokenised.
+
+    Args:
+        written: when the files of a local directory were, so that a changed one is another.
+    """
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(name, revision=revision)
+
+
+def _written(directory: Path) -> tuple[int, ...]:
+    return tuple(file.stat().st_mtime_ns for file in sorted(directory.iterdir())) if directory.is_dir() else ()
 
 
 def rebuild_encoder(directory: str, spec: EncoderSpec) -> WordEncoder:

@@ -65,7 +65,8 @@ class LocalAttention(nn.Module):
         query = query.reshape(blocks, block, self.heads, size).transpose(1, 2).reshape(-1, block, size)
         key, value = self._reach(key), self._reach(value)
         unseen = self._unseen(row, blocks).to(query.dtype)[:, None].expand(-1, self.heads, -1, -1).reshape(len(query), block, -1)
-        weights = torch.baddbmm(unseen, query, key.transpose(1, 2), alpha=1 / math.sqrt(size)).softmax(dim=-1)
+        scores = torch.baddbmm(unseen, query, key.transpose(1, 2), alpha=1 / math.sqrt(size))
+        weights = scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32))
         mixed = torch.bmm(weights.to(value.dtype), value).view(blocks, self.heads, block, size).transpose(1, 2).reshape(-1, dim)
         out: Tensor = self.out_proj(mixed[:count])
         return out

@@ -99,6 +99,7 @@ def run(
     from benchmark.collect import collect
     from benchmark.config import load_params
     from benchmark.engine import engine
+    from benchmark.index import Index
     from benchmark.plan import Filter, make_plan
     from benchmark.progress import Bar
     from benchmark.store import Store
@@ -120,6 +121,7 @@ def run(
         for pair in found.not_applicable:
             bar.console.print(f"n/a: {pair.corpus} x {pair.variant}: {pair.reason}", markup=False)
         report = engine().run(found.cells, worker, bar)
+    Index(store).whole(found.hashes)  # cells that were just written or read: a later plan of thousands need not read them
     if record:
         whole = make_plan(profile, workspace, _filter(corpus, variant, None, None, None))
         collect(whole, store, workspace.results, profile.protocol)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from benchmark.cli import build_app
 from benchmark.index import INDEX, Index
 from benchmark.result import METRICS
 from benchmark.status import seconds_left, states
@@ -37,6 +39,14 @@ def test_cells_that_were_found_whole_are_not_read_again(done: Profile, monkeypat
     no_deep_look(monkeypatch)
     assert Index(done.store).whole(plan.hashes) == first
     assert states(plan, done.store) == ["done", "done"]
+
+
+def test_a_run_leaves_its_cells_in_the_index(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile.write(sizes=[10], draws=1)
+    monkeypatch.chdir(profile.root)
+    assert CliRunner().invoke(build_app(), ["run"]).exit_code == 0
+    no_deep_look(monkeypatch)
+    assert states(profile.plan(), profile.store) == ["done", "done"]
 
 
 def test_a_file_that_changed_is_read_again(done: Profile) -> None:

@@ -42,6 +42,7 @@ def write(folder: Path, name: str, tables: Iterable[Table], machine: Mapping[str
     content = {"machine": dict(machine), "settings": dict(settings), "tables": [asdict(table) for table in tables]}
     (folder / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     sections = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    sections = [section for section in sections if "tables" in section]  # other measurements keep theirs here too
     parts = ["# Plain and fast\n", "Made by `make perf`; ratios are plain / fast.\n"]
     for section in sections:
         parts += [f"{_described(section['machine'])}\n", *(as_markdown(Table(**table)) for table in section["tables"])]

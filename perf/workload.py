@@ -104,7 +104,11 @@ def encoder(name: str) -> WordEncoder:
         spec = ENCODERS["bert-base"]
         found.model, found.hidden = TableStates(len(found.tokenizer), spec.hidden, found.model.config), spec.hidden
     elif name != "tiny":
-        found.model.resize_token_embeddings(VOCABULARY, mean_resizing=False)
+        from transformers import BertModel
+
+        config = found.model.config.full()
+        config.vocab_size = VOCABULARY
+        found.model = BertModel(config, add_pooling_layer=False)
     return found
 
 

@@ -43,10 +43,13 @@ class MaskedCNN(nn.Module):
 
     def forward(self, scores: Tensor, keep: Tensor) -> Tensor:
         outside = ~grid_mask(keep)[..., None]
-        y = scores.masked_fill(outside, 0.0)
+        return self._layers(scores.masked_fill(outside, 0.0), outside)
+
+    def _layers(self, y: Tensor, outside: Tensor) -> Tensor:
+        """y_depth of y_0, [batch, rows, columns, dim]; a view of that is channels first, in torch's channels-last memory."""
         for k, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             a = y if k == 0 else F.gelu(y).masked_fill(outside, 0.0)
-            y = norm(_channels_first(convolution, a) + y)
+            y = norm(convolution(a.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) + y)
         return y
 
     @property
@@ -62,22 +65,13 @@ class MaskedCNN(nn.Module):
         width = max(s.width for s in strips)
         canvas = torch.cat([F.pad(s, (0, 0, 0, width - s.shape[1], 0, 1)) for s in scores])[None]
         outside = _outside(scores, width).to(canvas.device)[None, :, :, None]
-        y = canvas
-        for k, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            a = y if k == 0 else F.gelu(y).masked_fill(outside, 0.0)
-            y = norm(_channels_first(convolution, a) + y)
+        fused = canvas + self._layers(canvas, outside)
         found, at = [], 0
         for strip, own in zip(strips, scores, strict=True):
             rows = slice(at + strip.first - strip.top, at + strip.end - strip.top)
-            found.append((canvas[0, rows, : strip.width] + y[0, rows, : strip.width]).flatten(0, 1))
+            found.append(fused[0, rows, : strip.width].flatten(0, 1))
             at += len(own) + 1
         return torch.cat(found)
-
-
-def _channels_first(convolution: nn.Module, x: Tensor) -> Tensor:
-    """A convolution of [batch, rows, columns, dim]: a view of it is channels first, in torch's channels-last memory."""
-    y: Tensor = convolution(x.permute(0, 3, 1, 2))
-    return y.permute(0, 2, 3, 1)
 
 
 def _outside(scores: Sequence[Tensor], width: int) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from unittest.mock import patch
 
 from torch import Tensor
 
@@ -39,11 +40,8 @@ def losses(cell: Cell, steps: int, *, plain: bool) -> list[float]:
 
     given = fit_input(cell, _no_monitor)
     prepare_torch(cell)
-    SpanModel.loss = loss  # type: ignore[method-assign, assignment]
-    try:
+    with patch.object(SpanModel, "loss", loss):
         cell.method.fit(replace(given, budget=replace(given.budget, steps=steps, evaluate_every=steps)))
-    finally:
-        SpanModel.loss = FAST  # type: ignore[method-assign]
     return found
 
 

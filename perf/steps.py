@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ QUICK_SENTENCES, QUICK_LONGEST = 8, 12
 MODELS: tuple[tuple[Kind, str], ...] = (*(("knowfree", name) for name in ENCODERS), ("cnn_ner", "6x384"))
 QUICK: tuple[tuple[Kind, str], ...] = (("knowfree", "tiny"), ("cnn_ner", "tiny"))
 PLAIN_BATCHES = (4, 8)
+Seconds = dict[str, list[float]]  # runs of each formulation
 
 
 def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[str, Callable[[], object]]:
@@ -67,7 +68,15 @@ def _sample(names: Inventory, count: int, seed: int) -> list[Sentence]:
     return sentences([min(n, QUICK_LONGEST) for n in lengths] if count == QUICK_SENTENCES else lengths, names)
 
 
-def train_seconds(kind: Kind, name: str, count: int, repeats: int) -> dict[str, list[float]]:
+def _each(
+    seconds: Callable[[Kind, str, int, int], Seconds], count: int, repeats: int, threads: int, *, quick: bool
+) -> Iterator[tuple[Kind, str, Seconds]]:
+    """Each model with its seconds, a fresh process each; none where it died for want of memory."""
+    for kind, name in QUICK if quick else MODELS:
+        yield kind, name, in_child(threads, seconds, kind, name, count, repeats) or {}
+
+
+def train_seconds(kind: Kind, name: str, count: int, repeats: int) -> Seconds:
     """Of an epoch over so many sentences."""
     return alternate(train_jobs(kind, name, count), repeats)
 
@@ -77,8 +86,7 @@ def training(repeats: int, threads: int, *, quick: bool) -> list[Table]:
     count = QUICK_SENTENCES if quick else SENTENCES
     rows: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
-    for kind, name in QUICK if quick else MODELS:
-        found = in_child(threads, train_seconds, kind, name, count, repeats) or {}
+    for kind, name, found in _each(train_seconds, count, repeats, threads, quick=quick):
         runs[f"{kind} {name}"] = found
         step = {key: value / (count // BATCH) for key, value in medians(found).items()}
         row: dict[str, Any] = {"model": kind, "encoder": name} | {f"{key} s": value for key, value in step.items()}
@@ -94,7 +102,7 @@ def training(repeats: int, threads: int, *, quick: bool) -> list[Table]:
     return [Table("Training step", rows, note, runs)]
 
 
-def evaluation_seconds(kind: Kind, name: str, count: int, repeats: int) -> dict[str, list[float]]:
+def evaluation_seconds(kind: Kind, name: str, count: int, repeats: int) -> Seconds:
     """Of finding the entities of so many sentences."""
     names = labels()
     sample = _sample(names, count, seed=2)
@@ -119,8 +127,7 @@ def evaluation(repeats: int, threads: int, *, quick: bool) -> list[Table]:
     count = QUICK_SENTENCES if quick else SENTENCES
     rows: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
-    for kind, name in QUICK if quick else MODELS:
-        found = in_child(threads, evaluation_seconds, kind, name, count, repeats) or {}
+    for kind, name, found in _each(evaluation_seconds, count, repeats, threads, quick=quick):
         runs[f"{kind} {name}"] = found
         rate = {key: count / value for key, value in medians(found).items()}
         row: dict[str, Any] = {"model": kind, "encoder": name} | {f"{key} /s": value for key, value in rate.items()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +16,7 @@ from reports import aggregate, figures, page, tables
 from reports.formats import Table, to_csv, to_latex, to_markdown
 from reports.synthesis import synthesis_table
 from splits.errors import KfbenchError
-from splits.files import write_bytes
+from splits.files import new_folder, write_bytes
 
 MARK = "cells.csv"  # a folder that has it is a report and may be replaced
 
@@ -66,25 +64,12 @@ def write(made: page.Report, out: Path) -> None:
     out = out.resolve()
     if out.exists() and not (out / MARK).is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise KfbenchError(f"{out}: exists and is not a report", "Name another folder with --out, or remove this one.")
-    fresh, old = (out.with_name(f".{out.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        for name, content in files(made).items():
-            write_bytes(fresh / name, content if isinstance(content, bytes) else content.encode())
-        if out.exists():
-            out.rename(old)
-        try:
-            fresh.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
-            raise
+        with new_folder(out) as fresh:
+            for name, content in files(made).items():
+                write_bytes(fresh / name, content if isinstance(content, bytes) else content.encode())
     except OSError as error:
         raise KfbenchError(f"{out}: cannot be written: {error.strerror}", "Check space and permissions.") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if out.exists():
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def files(made: page.Report) -> dict[str, str | bytes]:

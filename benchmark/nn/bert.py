@@ -101,7 +101,8 @@ class Embeddings(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         positions = torch.arange(ids.shape[1], device=ids.device)[None]
         states = self.word_embeddings(ids) + self.token_type_embeddings(torch.zeros_like(ids)) + self.position_embeddings(positions)
-        return self.dropout(self.LayerNorm(states))  # type: ignore[no-any-return]
+        found: Tensor = self.dropout(self.LayerNorm(states))
+        return found
 
 
 class Layers(nn.Module):
@@ -128,7 +129,8 @@ class Layer(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
         states = self.attention(states, mask)
-        return self.output(self.intermediate(states), states)  # type: ignore[no-any-return]
+        found: Tensor = self.output(self.intermediate(states), states)
+        return found
 
 
 class Attention(nn.Module):
@@ -140,7 +142,8 @@ class Attention(nn.Module):
         self.output = AddAndNorm(hidden, hidden)
 
     def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
-        return self.output(self.self(states, mask), states)  # type: ignore[no-any-return]
+        found: Tensor = self.output(self.self(states, mask), states)
+        return found
 
 
 class Widen(nn.Module):
@@ -179,4 +182,5 @@ class AddAndNorm(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, states: Tensor, before: Tensor) -> Tensor:
-        return self.LayerNorm(self.dropout(self.dense(states)) + before)  # type: ignore[no-any-return]
+        found: Tensor = self.LayerNorm(self.dropout(self.dense(states)) + before)
+        return found

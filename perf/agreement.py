@@ -1,6 +1,6 @@
 """Do the plain and the fast path of a span model train alike? Losses of the first steps, cell by cell of a profile.
 
-Run in a profile's folder that has been prepared and drawn: `python -m perf.agreement --steps 20 --corpus weibo`.
+Run in a profile's folder that has been prepared and drawn: `python ../agreement.py --steps 20 --corpus weibo`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long until a method is nearly as good as it gets: time and epochs to 90 % of the best dev F1, from cells that are done.
 
-Run in a profile's folder: `python -m perf.time_to_quality`.
+Run in a profile's folder: `python ../time_to_quality.py`.
 """
 
 from __future__ import annotations

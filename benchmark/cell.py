@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +96,7 @@ def run_cell(cell: Cell, watch: Callable[[Point], None] = lambda point: None) ->
         MethodError: predictions that are no entities of the sentence, or a score that is not a number.
     """
     started = time.perf_counter()
+    forget_peak()
     prepare_torch(cell)
     monitor = Curve(cell, watch)
     fitted = cell.method.fit(fit_input(cell, monitor))
@@ -241,11 +243,20 @@ def prepare_torch(cell: Cell) -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
+def forget_peak() -> None:
+    """Let the process's peak start anew, so that a cell is not charged for those before it; Linux alone can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory_mb(device: str) -> float:
-    """Peak of the GPU, or of the process: in a serial run that is the largest cell so far, not this one alone."""
+    """Peak of the GPU, or of the process since `forget_peak`; where that does nothing, of the largest cell so far."""
     if device == "cuda":
         import torch
 
         return torch.cuda.max_memory_allocated() / 2**20
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

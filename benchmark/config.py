@@ -27,7 +27,7 @@ class Encoder(Strict):
     max_length: int | None = Field(None, ge=8)
     overlong: Literal["split", "truncate"] = "split"
     freeze_words: bool = False
-    layers: int = Field(2, ge=1)
+    layers: int | None = Field(None, ge=1)
     hidden: int = Field(64, ge=4)
     heads: int = Field(4, ge=1)
     seed: int = 0
@@ -119,6 +119,7 @@ class Params(Strict):
     sizes: list[Size] = Field(min_length=1)
     draws: int = Field(ge=1)
     seeds: list[int] = Field([0], min_length=1)
+    baseline: str | None = None  # the variant that the others are compared with; None: the first
     encoders: dict[str, Encoder]
     training: Training = Training()
     protocol: Protocol = Protocol()
@@ -136,6 +137,8 @@ class Params(Strict):
         for variant in self.rows:
             if variant not in self.methods:
                 raise ValueError(f"variant {variant!r} is not defined under `methods`, which has: {', '.join(self.methods)}")
+        if self.baseline is not None and self.baseline not in self.rows:
+            raise ValueError(f"baseline {self.baseline!r} is not a variant of the profile, which has: {', '.join(self.rows)}")
         for corpus in self.corpora:
             if corpus not in self.encoders:
                 raise ValueError(f"corpus {corpus!r} has no entry under `encoders`")

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark.method import EncoderSpec
+from benchmark.method import SCRATCH_LAYERS, EncoderSpec
 from splits.errors import ConfigError
 from splits.files import sha256, write_text
 
 WEIGHTS_AND_WORDS = {".json", ".txt", ".model", ".safetensors", ".bin"}  # what `from_pretrained` reads; a README does not count
-SCRATCH = ("layers", "hidden", "heads", "seed")
+SCRATCH = ("hidden", "heads", "seed")
 
 
 def cell_hash(config: Mapping[str, Any]) -> str:
@@ -51,7 +51,9 @@ class Encoders:
         values = asdict(spec)
         shape = {name: values.pop(name) for name in SCRATCH}
         if spec.name == "scratch":
-            return values | shape
+            return values | shape | {"layers": spec.layers or SCRATCH_LAYERS}
+        if spec.layers is None:
+            del values["layers"]  # all of them: what an encoder is without the parameter
         directory = Path(spec.name).expanduser()
         if directory.is_dir():
             return values | {"name": None, "revision": None, "content": self.content(directory)}

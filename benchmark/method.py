@@ -19,6 +19,7 @@ from splits.schema import Sentence
 from splits.source import CorpusInfo
 
 GROUP = "kfbench.methods"  # entry points: a name -> a room (package) whose modules are scanned
+SCRATCH_LAYERS = 2
 Precision = Literal["fp32", "bf16"]
 
 
@@ -33,8 +34,8 @@ class EncoderSpec:
         overlong: what happens to a longer sentence: `split` at a word boundary, or `truncate`. Entities that are cut
             count as missed either way.
         freeze_words: keep the word embeddings as they are (they dominate memory where the vocabulary is large).
-        layers, hidden, heads, seed: shape and initialisation of a `scratch` encoder, whose vocabulary is the characters
-            of the sample.
+        layers: how many, the first ones of a pretrained encoder; None: all (a `scratch` one: SCRATCH_LAYERS).
+        hidden, heads, seed: shape and initialisation of a `scratch` encoder, whose vocabulary is the characters of the sample.
     """
 
     name: str
@@ -42,7 +43,7 @@ class EncoderSpec:
     max_length: int | None = None
     overlong: Literal["split", "truncate"] = "split"
     freeze_words: bool = False
-    layers: int = 2
+    layers: int | None = None
     hidden: int = 64
     heads: int = 4
     seed: int = 0

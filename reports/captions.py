@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from benchmark.config import Encoder, Params
+from benchmark.method import SCRATCH_LAYERS
 
 
 def conditions(params: Params, corpora: Iterable[str], biases: Mapping[str, str]) -> str:
@@ -50,9 +51,14 @@ def _encoders(params: Params, corpora: list[str]) -> str:
 def encoder_name(encoder: Encoder) -> str:
     """As params name it, with what of it matters for a number."""
     if encoder.name == "scratch":
-        return f"scratch ({encoder.layers} layer{'s' if encoder.layers > 1 else ''}, hidden {encoder.hidden}, untrained)"
+        return f"scratch ({_layers(encoder.layers or SCRATCH_LAYERS)}, hidden {encoder.hidden}, untrained)"
     revision = f"@{encoder.revision[:7]}" if encoder.revision else ""
-    return f"{encoder.name}{revision}" + (" with frozen word embeddings" if encoder.freeze_words else "")
+    cut = f" (first {_layers(encoder.layers)})" if encoder.layers else ""
+    return f"{encoder.name}{revision}{cut}" + (" with frozen word embeddings" if encoder.freeze_words else "")
+
+
+def _layers(n: int) -> str:
+    return f"{n} layer{'s' if n > 1 else ''}"
 
 
 def _training(params: Params) -> str:

@@ -171,7 +171,7 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
         try:
             with _quietly():
                 tokenizer = _tokenizer(spec.name, spec.revision, _written(Path(spec.name)))
-                model = AutoModel.from_pretrained(spec.name, revision=spec.revision).float()
+                model = AutoModel.from_pretrained(spec.name, revision=spec.revision, config=_shape(spec)).float()
         except (OSError, ValueError) as error:
             mend = "Give a hub id with its revision, or a local directory with config.json, weights and tokenizer.json."
             raise ConfigError(f"encoder {spec.name!r} cannot be loaded: {str(error).splitlines()[0]}", mend) from error
@@ -182,6 +182,18 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
     if spec.freeze_words:
         model.get_input_embeddings().weight.requires_grad_(False)
     return WordEncoder(model, tokenizer, spec)
+
+
+def _shape(spec: EncoderSpec) -> Any:
+    """The encoder's own configuration, with the layers that the spec keeps: `from_pretrained` leaves the weights of the rest."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(spec.name, revision=spec.revision)
+    if spec.layers is not None:
+        if spec.layers > config.num_hidden_layers:
+            raise ConfigError(f"encoder {spec.name!r} has {config.num_hidden_layers} layers, not {spec.layers}", "Lower `layers`.")
+        config.num_hidden_layers = spec.layers
+    return config
 
 
 @lru_cache(maxsize=4)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from benchmark.method import EncoderSpec
+from benchmark.method import SCRATCH_LAYERS, EncoderSpec
 from benchmark.nn.bert import Bert, Shape
 from splits.errors import ConfigError
 
@@ -78,7 +78,7 @@ def scratch_encoder(spec: EncoderSpec, words: Iterable[str]) -> tuple[Bert, Piec
     shape = Shape(
         vocab_size=len(vocabulary),
         hidden_size=spec.hidden,
-        num_hidden_layers=spec.layers,
+        num_hidden_layers=spec.layers or SCRATCH_LAYERS,
         num_attention_heads=spec.heads,
         intermediate_size=4 * spec.hidden,
         max_position_embeddings=POSITIONS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from benchmark.cell import Cell, Curve, MethodError, bare, run_cell, to_jsonl
+from benchmark.cell import Cell, Curve, MethodError, bare, forget_peak, peak_memory_mb, run_cell, to_jsonl
 from benchmark.method import Budget, EncoderSpec, FitInput, Fitted, Predicted
 from benchmark.result import CellId, dump
 from splits.labels import Inventory, Label
@@ -157,3 +158,14 @@ def test_predictions_are_lines_in_text_order_each_entity_once() -> None:
 
 def test_a_method_that_never_asks_the_monitor_selected_nothing() -> None:
     assert Curve(cell(Fixed()), lambda point: None).selected == {"step": None, "epoch": None, "dev_f1": None}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process forget its peak")
+def test_a_cell_is_not_charged_for_the_memory_of_those_before_it() -> None:
+    hog = bytearray(200 * 2**20)
+    hog[:: 2**12] = b"x" * len(hog[:: 2**12])  # touch every page
+    assert peak_memory_mb("cpu") > 200
+    before = peak_memory_mb("cpu")
+    del hog
+    forget_peak()
+    assert peak_memory_mb("cpu") < before - 150

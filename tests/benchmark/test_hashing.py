@@ -68,6 +68,14 @@ def test_shape_counts_for_a_scratch_encoder_alone() -> None:
     assert identity(replace(hub, hidden=32)) == identity(hub)
 
 
+def test_the_layers_that_are_kept_count_for_every_encoder() -> None:
+    scratch, hub = EncoderSpec("scratch"), EncoderSpec("some/hub-id", revision="abc")
+    identity = Encoders().identity
+    assert identity(replace(hub, layers=6)) != identity(hub)
+    assert identity(replace(scratch, layers=3)) != identity(scratch)
+    assert identity(replace(scratch, layers=2)) == identity(scratch), "the default, spelt out"
+
+
 def test_the_order_of_keys_does_not_count() -> None:
     assert cell_hash({"a": 1, "b": {"c": 2, "d": 3}}) == cell_hash({"b": {"d": 3, "c": 2}, "a": 1})
 

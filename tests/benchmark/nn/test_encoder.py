@@ -169,6 +169,28 @@ def test_frozen_words_are_the_embeddings_alone(load):
     assert all(p.requires_grad for p in load("bert").parameters())
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_a_cut_encoder_gives_the_states_that_the_whole_one_has_after_its_first_layers(load, style):
+    whole, cut = load(style), load(style, layers=1)
+    batch = whole.batch(whole.windows(SENTENCES[:1]))
+    with torch.no_grad():
+        states = whole.model(input_ids=batch.ids, attention_mask=batch.attention, output_hidden_states=True).hidden_states
+        assert len(states) == 3
+        assert torch.equal(cut.model(input_ids=batch.ids, attention_mask=batch.attention).last_hidden_state, states[1])
+
+
+def test_more_layers_than_there_are_is_an_error_that_says_how_many(load):
+    with pytest.raises(ConfigError, match="has 2 layers, not 3"):
+        load("bert", layers=3)
+
+
+def test_a_cut_encoder_is_rebuilt_as_short(load, tmp_path: Path):
+    encoder = load("bert", layers=1)
+    encoder.save(str(tmp_path))
+    again = rebuild_encoder(str(tmp_path), encoder.spec).double()
+    assert [name for name, _ in again.named_parameters()] == [name for name, _ in encoder.named_parameters()]
+
+
 def test_the_pooler_is_left_out(load):
     assert not any("pooler" in name for name, _ in load("bert").named_parameters())
 

@@ -12,6 +12,7 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from benchmark.config import Params
+from benchmark.external import FOLDER, Declared, read_externals
 from benchmark.result import METRICS, NOT_APPLICABLE, CellId, Counts, Metrics, Score, load_metrics
 from splits.draw import load_draws
 from splits.errors import KfbenchError
@@ -79,13 +80,44 @@ class Overlap:
 class Results:
     """What is there of a profile's plan.
 
-    `reasons` holds the pairs (corpus, variant) that cannot be; their cells are neither rows nor gaps.
+    `reasons` holds the pairs (corpus, variant) that cannot be; their cells are neither rows nor gaps. `declared` says what
+    is known of the rows of other systems, which are in `rows` under the protocol that they declare, and in no plan.
     """
 
     params: Params
     rows: tuple[Row, ...]
     gaps: tuple[Gap, ...]
     reasons: Mapping[tuple[str, str], str]
+    declared: tuple[Declared, ...] = ()
+
+    @cached_property
+    def external(self) -> frozenset[str]:
+        """Names of the systems that are not ours."""
+        return frozenset(one.cell.variant for one in self.declared)
+
+    @cached_property
+    def variants(self) -> tuple[str, ...]:
+        """The rows of a table: the profile's variants, then the external systems by name."""
+        return (*self.params.rows, *sorted(self.external))
+
+    def variants_on(self, corpus: str) -> tuple[str, ...]:
+        """As `variants`, without external systems that have nothing on the corpus."""
+        there = {one.cell.variant for one in self.declared if one.cell.corpus == corpus}
+        return tuple(variant for variant in self.variants if variant not in self.external or variant in there)
+
+    @cached_property
+    def done(self) -> int:
+        """How many planned cells are in."""
+        return len({row.cell for row in self.rows if row.cell.variant not in self.external})
+
+    def shown(self, corpus: str, variant: str) -> str:
+        """The protocol under which a table shows a row: the profile's, or what an external system declares."""
+        ours = self.params.protocol.select
+        return next((d.protocol for d in self.declared if (d.cell.corpus, d.cell.variant) == (corpus, variant)), ours)
+
+    def protocols(self, corpus: str, variant: str) -> tuple[str, ...]:
+        """The protocols under which a row has scores."""
+        return (self.shown(corpus, variant),) if variant in self.external else PROTOCOLS
 
     @cached_property
     def _blocks(self) -> Mapping[tuple[str, str, Size, str], list[Row]]:
@@ -95,18 +127,26 @@ class Results:
         return blocks
 
     def block(self, corpus: str, variant: str, size: Size, protocol: str | None = None) -> Sequence[Row]:
-        """The rows of one entry of a table; `protocol` None: the one that the profile shows."""
-        return self._blocks.get((corpus, variant, size, protocol or self.params.protocol.select), ())
+        """The rows of one entry of a table; `protocol` None: the one that a table shows."""
+        return self._blocks.get((corpus, variant, size, protocol or self.shown(corpus, variant)), ())
 
     def summary(self, value: Value, corpus: str, variant: str, size: Size, protocol: str | None = None) -> Summary:
         """A value's mean and spread in one entry of a table."""
-        return summarise(self.block(corpus, variant, size, protocol), value, planned=self.params.draws * len(self.params.seeds))
+        rows = self.block(corpus, variant, size, protocol)
+        planned = len(rows) if variant in self.external else self.params.draws * len(self.params.seeds)
+        return summarise(rows, value, planned=planned)
 
 
-def read_results(params: Params, results: Path) -> Results:
-    """Exactly the cells that the profile plans; what else lies in `results` is not looked at.
+def read_results(params: Params, results: Path, external: Path | None = None) -> Results:
+    """Exactly the cells that the profile plans, and external rows of its grid; what else lies there is not looked at.
 
     A damaged result, or one of another protocol than the profile's, is a gap: it must be run again before it counts.
+
+    Args:
+        external: where rows of other systems lie; None: `external/` beside `results`.
+
+    Raises:
+        KfbenchError: an external row is damaged, has a variant's name, or was scored on another test split.
     """
     rows: list[Row] = []
     gaps: list[Gap] = []
@@ -123,7 +163,31 @@ def read_results(params: Params, results: Path) -> Results:
                 gaps.append(Gap(cell, error.what))
                 continue
             rows += [Row(cell, p, metrics.scores[p], metrics.hash, tuple(metrics.absent)) for p in PROTOCOLS if p in metrics.scores]
-    return Results(params, tuple(rows), tuple(gaps), reasons)
+    declared = []
+    for one in read_externals(external or results.parent / FOLDER):
+        cell = one.declared.cell
+        if cell.corpus not in params.corpora or cell.size not in params.sizes or cell.draw >= params.draws:
+            continue
+        _same_test(one.score, cell, params, rows)
+        rows.append(Row(cell, one.declared.protocol, one.score, one.metrics.hash, tuple(one.metrics.absent)))
+        declared.append(one.declared)
+    return Results(params, tuple(rows), tuple(gaps), reasons, tuple(declared))
+
+
+def _same_test(found: Score, cell: CellId, params: Params, rows: Iterable[Row]) -> None:
+    """An external row may stand beside ours.
+
+    Raises:
+        KfbenchError: its name is a variant's, or its gold is not that of the other rows of the corpus.
+    """
+    if cell.variant in params.rows:
+        raise KfbenchError(f"{FOLDER}/{cell}: the profile has a variant of this name", "Rename the external row, or the variant.")
+    other = next((row for row in rows if row.cell.corpus == cell.corpus), None)
+    if other is not None and [row[2] for row in other.score.sentences] != [row[2] for row in found.sentences]:
+        raise KfbenchError(
+            f"{FOLDER}/{cell}: scored on another test split than {other.cell}",
+            "Put the row on the board again with `kfbench score --as`, from the same prepared corpus.",
+        )
 
 
 def cells_of(params: Params, corpus: str, variant: str) -> Iterator[CellId]:
@@ -142,7 +206,7 @@ def require_all(results: Results) -> None:
     """
     if not results.gaps:
         return
-    planned = len(results.gaps) + len({row.cell for row in results.rows})
+    planned = len(results.gaps) + results.done
     named = "\n  ".join(f"{gap.cell}: {gap.why}" for gap in results.gaps[:LISTED])
     more = f"\n  and {len(results.gaps) - LISTED} more" if len(results.gaps) > LISTED else ""
     raise KfbenchError(

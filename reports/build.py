@@ -95,7 +95,7 @@ def summary(made: page.Report, out: Path) -> Mapping[str, Any]:
     found = made.results
     return {
         "out": str(out),
-        "cells": len({row.cell for row in found.rows}),
+        "cells": found.done,
         "missing": [{"cell": str(gap.cell), "why": gap.why} for gap in found.gaps],
         "not_applicable": [{"corpus": c, "variant": v, "reason": reason} for (c, v), reason in found.reasons.items()],
         "protocol": found.params.protocol.name,

@@ -82,6 +82,7 @@ LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "*": "{*}",
     "±": r"$\pm$",
     "–": "--",
+    "†": r"\textsuperscript{\textdagger}",
 }
 
 

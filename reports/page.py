@@ -55,7 +55,7 @@ class Report:
     def facts(self) -> list[tuple[str, str]]:
         """The profile, a line a fact."""
         params = self.params
-        cells = len({row.cell for row in self.results.rows})
+        cells = self.results.done
         encoders = [f"{corpus}: {encoder_name(params.encoders[corpus])}" for corpus in params.corpora]
         return [
             ("corpora", ", ".join(params.corpora)),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from reports.aggregate import PROTOCOLS, VALUES, Overlap, Results, Size, Summary, Value, type_f1
+from reports.aggregate import VALUES, Overlap, Results, Size, Summary, Value, type_f1
 from reports.captions import conditions
 from reports.formats import Cell, Line, Table
 
 NOTHING = "–"
+DAGGER = "†"  # of an external system
 SUPPLEMENT = {
     "precision": "P",
     "recall": "R",
@@ -46,9 +47,9 @@ def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], bia
     params = results.params
     footnotes, lines = Footnotes(), []
     for corpus in params.corpora:
-        for i, variant in enumerate(params.rows):
+        for i, variant in enumerate(results.variants_on(corpus)):
             cells = [_entry(results, VALUES["f1"], corpus, variant, size, footnotes, n=True) for size in params.sizes]
-            lines.append(Line((Cell(corpus if i == 0 else ""), Cell(variant), *cells), rule=i == 0))
+            lines.append(Line((Cell(corpus if i == 0 else ""), Cell(named(results, variant)), *cells), rule=i == 0))
         shares = [_share(overlaps.get((corpus, size))) for size in params.sizes]
         if params.draws > 1 and any(share != NOTHING for share in shares):
             lines.append(Line((Cell(""), Cell("(shared by two draws)"), *map(Cell, shares)), aside=True))
@@ -65,16 +66,17 @@ def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], bia
         records=tuple(_f1_records(results, overlaps)),
         labels=2,
         notes=footnotes.notes()
+        + externals(results, params.corpora)
         + (("! two draws share more than half of their sentences: their spread is smaller than that of independent samples.",) * flagged),
     )
 
 
 def _f1_records(results: Results, overlaps: Mapping[tuple[str, Size], Overlap]) -> Iterator[dict[str, Any]]:
     params = results.params
-    for corpus, variant, size in ((c, v, s) for c in params.corpora for v in params.rows for s in params.sizes):
+    for corpus, variant, size in ((c, v, s) for c in params.corpora for v in results.variants_on(c) for s in params.sizes):
         overlap = overlaps.get((corpus, size), Overlap(None, None, False))
         beside = {"overlap_expected": overlap.expected, "overlap_observed": overlap.observed, "overlap_flagged": int(overlap.flagged)}
-        for protocol in PROTOCOLS:
+        for protocol in results.protocols(corpus, variant):
             yield _record(results, VALUES["f1"], corpus, variant, size, protocol) | beside
 
 
@@ -84,24 +86,28 @@ def type_tables(results: Results, biases: Mapping[str, str]) -> list[Table]:
     tables = []
     for corpus, size in ((c, s) for c in params.corpora for s in params.sizes):
         gold, absent = _types(results, corpus, size)
+        variants = results.variants_on(corpus)
         footnotes, lines, records = Footnotes(), [], []
         for label in sorted(gold, key=lambda label: (-gold[label], label)):
             value = type_f1(label)
-            cells = [_entry(results, value, corpus, variant, size, footnotes) for variant in params.rows]
+            cells = [_entry(results, value, corpus, variant, size, footnotes) for variant in variants]
             lacking = str(absent.get(label) or NOTHING)
             lines.append(Line((Cell(label), Cell(str(gold[label])), Cell(lacking), *cells)))
             head = {"type": label, "gold": gold[label], "draws_without_it": absent.get(label, 0)}
             records += [
-                head | _record(results, value, corpus, variant, size, protocol) for variant in params.rows for protocol in PROTOCOLS
+                head | _record(results, value, corpus, variant, size, protocol)
+                for variant in variants
+                for protocol in results.protocols(corpus, variant)
             ]
         if lines:
             caption = (
                 f"F1 (%) per type on {corpus}, {_size(size)}, mean ± standard deviation over draws. gold: entities in test; "
                 "lacking: draws whose sample has no such entity. " + _holes(results) + conditions(params, [corpus], biases)
             )
-            names = ("type", "gold", "lacking", *params.rows)
+            names = ("type", "gold", "lacking", *(named(results, variant) for variant in variants))
             title = f"{corpus}, {_size(size)}: F1 per type"
-            tables.append(Table(f"types-{corpus}-{size}", title, caption, names, tuple(lines), tuple(records), notes=footnotes.notes()))
+            notes = footnotes.notes() + externals(results, [corpus])
+            tables.append(Table(f"types-{corpus}-{size}", title, caption, names, tuple(lines), tuple(records), notes=notes))
     return tables
 
 
@@ -109,7 +115,7 @@ def _types(results: Results, corpus: str, size: Size) -> tuple[dict[str, int], d
     """Gold entities of each type in test, and in how many draws the sample lacks the type; both the same for all variants."""
     gold: dict[str, int] = {}
     without: dict[str, set[int]] = {}
-    for variant in results.params.rows:
+    for variant in results.variants:
         for row in results.block(corpus, variant, size):
             gold |= {label: counts.gold for label, counts in row.score.types.items()}
             for label in row.absent:
@@ -121,18 +127,20 @@ def supplement(results: Results, biases: Mapping[str, str]) -> Table:
     """Precision, recall, boundaries, unseen surfaces, without overlapping sentences, and the other protocol."""
     params = results.params
     shown = params.protocol.select
-    other = OTHER[shown]
+    other, f1 = OTHER[shown], VALUES["f1"]
     footnotes, lines, records = Footnotes(), [], []
     for corpus, size in ((c, s) for c in params.corpora for s in params.sizes):
-        for i, variant in enumerate(params.rows):
+        for i, variant in enumerate(results.variants_on(corpus)):
             cells = [_entry(results, VALUES[name], corpus, variant, size, footnotes) for name in SUPPLEMENT]
-            cells.append(_entry(results, VALUES["f1"], corpus, variant, size, footnotes, protocol=other))
-            names = (Cell(corpus if i == 0 else ""), Cell(str(size) if i == 0 else ""), Cell(variant))
+            cells.append(
+                Cell(NOTHING) if variant in results.external else _entry(results, f1, corpus, variant, size, footnotes, protocol=other)
+            )
+            names = (Cell(corpus if i == 0 else ""), Cell(str(size) if i == 0 else ""), Cell(named(results, variant)))
             lines.append(Line((*names, *cells), rule=i == 0))
             records += [
                 {"value": name} | _record(results, VALUES[name], corpus, variant, size, protocol)
                 for name in SUPPLEMENT
-                for protocol in PROTOCOLS
+                for protocol in results.protocols(corpus, variant)
             ]
     caption = (
         "All in %, mean ± standard deviation over draws. boundary: types ignored; unseen: entities whose surface form is not an entity of "
@@ -140,7 +148,30 @@ def supplement(results: Results, biases: Mapping[str, str]) -> Table:
         f"{other} F1: F1 under the protocol {other} of the same runs. " + _holes(results) + conditions(params, params.corpora, biases)
     )
     head = ("corpus", "size", "variant", *SUPPLEMENT.values(), f"{other} F1")
-    return Table("supplement", "Supplement", caption, head, tuple(lines), tuple(records), labels=3, notes=footnotes.notes())
+    notes = footnotes.notes() + externals(results, params.corpora)
+    return Table("supplement", "Supplement", caption, head, tuple(lines), tuple(records), labels=3, notes=notes)
+
+
+def named(results: Results, variant: str) -> str:
+    """A variant as tables name it: external systems with a dagger."""
+    return f"{variant}{DAGGER}" if variant in results.external else variant
+
+
+def externals(results: Results, corpora: Iterable[str]) -> tuple[str, ...]:
+    """A note for each external system of a corpus: what is declared of it."""
+    notes = []
+    for corpus, variant in ((c, v) for c in corpora for v in results.variants_on(c) if v in results.external):
+        rows = [one for one in results.declared if (one.cell.corpus, one.cell.variant) == (corpus, variant)]
+        runs = "; ".join(
+            f"size {size}: {', '.join(f'{r.cell.draw}-{r.cell.seed}' for r in rows if r.cell.size == size)}"
+            for size in dict.fromkeys(r.cell.size for r in rows)
+        )
+        more = "".join(f"; {text}" for text in dict.fromkeys(text for r in rows for text in (r.note, r.url)) if text)
+        notes.append(
+            f"{DAGGER} {variant} on {corpus}: external predictions, scored here. Declared, not checked: protocol {rows[0].protocol}, "
+            f"draw-seed of {runs}{more}."
+        )
+    return tuple(notes)
 
 
 def _holes(results: Results) -> str:

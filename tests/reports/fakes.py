@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from benchmark.external import FACTS, FOLDER, Declared
 from benchmark.result import METRICS, NOT_APPLICABLE, RUN, CellId, Counts, Metrics, Run, Score, dump
 from splits.files import write_text
 
@@ -83,3 +84,15 @@ class Profile:
         run = Run(hash=metrics.hash, curve=curve, seconds={}, sentences_per_second=1.0, peak_memory_mb=1.0, provenance={})
         write_text(self.root / ".kfbench" / "store" / metrics.hash / RUN, dump(run))
         return metrics
+
+
+def external(profile: Profile, cell: CellId, protocol: str = "test", **changes: Any) -> Declared:
+    """A row of another system in the profile's `external/`."""
+    rng = random.Random(str(cell))
+    found = score(cell.corpus if cell.corpus in TYPES else "demo_zh", 0.7, rng)
+    metrics = Metrics(cell=cell, hash=rng.randbytes(32).hex(), protocol=protocol, scores={protocol: found}, selected={})
+    told: dict[str, Any] = {"cell": cell, "protocol": protocol, "file": "theirs.conll", "sha256": "0" * 64, "format": "bio", "data": {}}
+    declared = Declared(**told | changes)
+    write_text(profile.root / FOLDER / str(cell) / METRICS, dump(metrics))
+    write_text(profile.root / FOLDER / str(cell) / FACTS, dump(declared))
+    return declared

@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.fingerprint import ROOT
+from benchmark.processor import arithmetic
 
 PACKAGES = ("knowfree-bench", "torch", "transformers", "tokenizers", "numpy", "safetensors", "seqeval", "dvc")
 NOT_SOURCE = ("dvc.lock", "data/", "results/", "site/", ".kfbench/")  # what runs write does not make a checkout dirty
 
 
 def machine(device: str) -> dict[str, Any]:
-    """Processor and system; the GPU's name where one is used."""
-    found = {
+    """Processor and system, what of them decides the last bits; the GPU's name where one is used."""
+    found: dict[str, Any] = {
         "platform": platform.platform(),
         "python": platform.python_version(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
+        "arithmetic": arithmetic(),
     }
     if device == "cuda":
         import torch

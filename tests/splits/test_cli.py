@@ -49,7 +49,7 @@ def test_prepare_writes_the_folder_that_the_readme_promises(profile):
         assert {"train.jsonl", "dev.jsonl", "test.jsonl", "labels.txt", "audit.json", "audit.md"} <= {p.name for p in folder.iterdir()}
         assert len(read_jsonl(folder / "train.jsonl")) == 400
         assert len(read_labels(folder / "labels.txt")) == 4
-        assert json.loads((folder / "audit.json").read_text())["splits"]["test"]["sentences"] == 200
+        assert json.loads((folder / "audit.json").read_text())["splits"]["test"]["sentences"] == 400
 
 
 def test_audit_of_a_name_and_of_its_folder_agree(profile):

@@ -106,7 +106,7 @@ def summary(made: page.Report, out: Path) -> Mapping[str, Any]:
 
 def on_terminal(table: Table) -> RichTable:
     """A table as the terminal shows it."""
-    shown = RichTable(title=table.title, caption="\n".join([table.caption, *table.notes]), caption_justify="left")
+    shown = RichTable(title=table.title, caption="\n".join([table.whole_caption, *table.notes]), caption_justify="left")
     for i, name in enumerate(table.head):
         shown.add_column(Text(name), justify="left" if i < table.labels else "right")
     for line in table.lines:

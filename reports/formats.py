@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tabulate import DataRow, TableFormat, tabulate
@@ -15,27 +15,40 @@ from tabulate import Line as Rule
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number with its spread and a remark (n, a hole, a footnote); or just text."""
+    """A number with its spread and a remark (n, a hole, a footnote); or just text.
+
+    The rest is for pages: `href` says where the number comes from (from the report's folder), `value` is what a column is
+    sorted by, `bar` holds low, middle and high of an interval, `heat` is a share in [0, 1] that becomes a shade.
+    """
 
     text: str
     spread: str = ""
     remark: str = ""
+    href: str = ""
+    value: float | None = None
+    bar: tuple[float, float, float] | None = None
+    heat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row. `rule`: one is drawn above it, a group begins; `aside`: it is about the rows above, not one of them."""
+    """A row. `rule`: one is drawn above it, a group begins; `aside`: it is about the rows above, not one of them.
+
+    `about` is what pages filter by: corpus, size, variant, protocol, as far as the whole row is about one.
+    """
 
     cells: tuple[Cell, ...]
     rule: bool = False
     aside: bool = False
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Title, caption and lines for readers; `records` for machines, numbers unrounded and in [0, 1].
 
-    `labels` says how many columns, from the left, name the row.
+    `labels` says how many columns, from the left, name the row. `conditions` are the part of the caption that all tables of
+    a report share: a page says them once. `text` columns hold words; `sortable` tables have no row that needs its neighbour.
     """
 
     name: str
@@ -46,6 +59,33 @@ class Table:
     records: tuple[Mapping[str, Any], ...]
     labels: int = 1
     notes: tuple[str, ...] = ()
+    conditions: str = ""
+    text: frozenset[str] = frozenset()
+    sortable: bool = False
+
+    @property
+    def whole_caption(self) -> str:
+        """What stands with the table where it stands alone."""
+        return " ".join(part.strip() for part in (self.caption, self.conditions) if part)
+
+    def only(self, **about: str) -> Table:
+        """The rows about a corpus, size, variant or protocol, all labels written out, with the notes that they need."""
+        keep = [line for line in filled(self.lines, self.labels) if all(line.about.get(key) == value for key, value in about.items())]
+        said = " ".join(f"{cell.text} ({cell.remark})" for line in keep for cell in line.cells)
+        notes = [note for note in self.notes if note.split(" ", 1)[0] in said or note[0].isalnum()]
+        return replace(self, lines=tuple(keep), notes=tuple(notes))
+
+
+def filled(lines: Iterable[Line], labels: int) -> Iterator[Line]:
+    """Rows that name themselves: a label that stands only in the first row of its group is repeated."""
+    names: list[Cell] = []
+    for line in lines:
+        if line.aside:
+            yield line
+            continue
+        head = line.cells[:labels]
+        names = [cell if cell.text or not names else above for cell, above in zip(head, names or head, strict=True)]
+        yield replace(line, cells=(*names, *line.cells[labels:]))
 
 
 def to_markdown(table: Table) -> str:
@@ -54,7 +94,7 @@ def to_markdown(table: Table) -> str:
     align = ["left"] * table.labels + ["right"] * (len(table.head) - table.labels)
     body = tabulate(rows, [_markdown(h) for h in table.head], tablefmt="pipe", colalign=align, disable_numparse=True)
     notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
-    return f"**{_markdown(table.title)}.** {_markdown(table.caption)}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+    return f"**{_markdown(table.title)}.** {_markdown(table.whole_caption)}\n\n{body}\n" + (f"\n{notes}" if notes else "")
 
 
 def _plain(cell: Cell) -> str:
@@ -107,7 +147,7 @@ def to_latex(table: Table) -> str:
             f"% needs: {needs}",
             r"\begin{table}[htbp]",
             r"\centering\small",
-            rf"\caption{{\textbf{{{latex_escape(table.title)}.}} {latex_escape(table.caption)}}}",
+            rf"\caption{{\textbf{{{latex_escape(table.title)}.}} {latex_escape(table.whole_caption)}}}",
             rf"\label{{tab:{re.sub(r'[^A-Za-z0-9:.-]+', '-', table.name)}}}",
             *lines,
             *notes,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from reports import links
 from reports.aggregate import VALUES, Overlap, Results, Size, Summary, Value, type_f1
 from reports.captions import conditions
 from reports.formats import Cell, Line, Table
@@ -49,18 +50,18 @@ def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], bia
     for corpus in params.corpora:
         for i, variant in enumerate(results.variants_on(corpus)):
             cells = [_entry(results, VALUES["f1"], corpus, variant, size, footnotes, n=True) for size in params.sizes]
-            lines.append(Line((Cell(corpus if i == 0 else ""), Cell(named(results, variant)), *cells), rule=i == 0))
+            names = (Cell(corpus if i == 0 else ""), Cell(named(results, variant)))
+            lines.append(Line((*names, *cells), rule=i == 0, about={"corpus": corpus, "variant": variant}))
         shares = [_share(overlaps.get((corpus, size))) for size in params.sizes]
         if params.draws > 1 and any(share != NOTHING for share in shares):
-            lines.append(Line((Cell(""), Cell("(shared by two draws)"), *map(Cell, shares)), aside=True))
+            lines.append(Line((Cell(""), Cell("(shared by two draws)"), *map(Cell, shares)), aside=True, about={"corpus": corpus}))
     flagged = params.draws > 1 and any(overlap.flagged for overlap in overlaps.values())
     shared = "Shared by two draws: the share of their sentences. " if any(line.aside for line in lines) else ""
     return Table(
         name="f1",
         title="F1 on test",
-        caption=f"Micro F1 (%) on spans and types, mean ± standard deviation over draws (n). {shared}"
-        + _holes(results)
-        + conditions(params, params.corpora, biases),
+        caption=f"Micro F1 (%) on spans and types, mean ± standard deviation over draws (n). {shared}" + _holes(results),
+        conditions=conditions(params, params.corpora, biases),
         head=("corpus", "variant", *(_size(size) for size in params.sizes)),
         lines=tuple(lines),
         records=tuple(_f1_records(results, overlaps)),
@@ -92,7 +93,9 @@ def type_tables(results: Results, biases: Mapping[str, str]) -> list[Table]:
             value = type_f1(label)
             cells = [_entry(results, value, corpus, variant, size, footnotes) for variant in variants]
             lacking = str(absent.get(label) or NOTHING)
-            lines.append(Line((Cell(label), Cell(str(gold[label])), Cell(lacking), *cells)))
+            cells = [replace(cell, heat=cell.value) for cell in cells]
+            about = {"corpus": corpus, "size": str(size)}
+            lines.append(Line((Cell(label), Cell(str(gold[label]), value=gold[label]), Cell(lacking), *cells), about=about))
             head = {"type": label, "gold": gold[label], "draws_without_it": absent.get(label, 0)}
             records += [
                 head | _record(results, value, corpus, variant, size, protocol)
@@ -102,12 +105,14 @@ def type_tables(results: Results, biases: Mapping[str, str]) -> list[Table]:
         if lines:
             caption = (
                 f"F1 (%) per type on {corpus}, {_size(size)}, mean ± standard deviation over draws. gold: entities in test; "
-                "lacking: draws whose sample has no such entity. " + _holes(results) + conditions(params, [corpus], biases)
+                "lacking: draws whose sample has no such entity. " + _holes(results)
             )
             names = ("type", "gold", "lacking", *(named(results, variant) for variant in variants))
             title = f"{corpus}, {_size(size)}: F1 per type"
             notes = footnotes.notes() + externals(results, [corpus])
-            tables.append(Table(f"types-{corpus}-{size}", title, caption, names, tuple(lines), tuple(records), notes=notes))
+            said = conditions(params, [corpus], biases)
+            name = f"types-{corpus}-{size}"
+            tables.append(Table(name, title, caption, names, tuple(lines), tuple(records), notes=notes, conditions=said, sortable=True))
     return tables
 
 
@@ -136,7 +141,7 @@ def supplement(results: Results, biases: Mapping[str, str]) -> Table:
                 Cell(NOTHING) if variant in results.external else _entry(results, f1, corpus, variant, size, footnotes, protocol=other)
             )
             names = (Cell(corpus if i == 0 else ""), Cell(str(size) if i == 0 else ""), Cell(named(results, variant)))
-            lines.append(Line((*names, *cells), rule=i == 0))
+            lines.append(Line((*names, *cells), rule=i == 0, about={"corpus": corpus, "size": str(size), "variant": variant}))
             records += [
                 {"value": name} | _record(results, VALUES[name], corpus, variant, size, protocol)
                 for name in SUPPLEMENT
@@ -145,11 +150,13 @@ def supplement(results: Results, biases: Mapping[str, str]) -> Table:
     caption = (
         "All in %, mean ± standard deviation over draws. boundary: types ignored; unseen: entities whose surface form is not an entity of "
         "the sample; no-overlap: without test sentences that also stand in train; "
-        f"{other} F1: F1 under the protocol {other} of the same runs. " + _holes(results) + conditions(params, params.corpora, biases)
+        f"{other} F1: F1 under the protocol {other} of the same runs. " + _holes(results)
     )
     head = ("corpus", "size", "variant", *SUPPLEMENT.values(), f"{other} F1")
     notes = footnotes.notes() + externals(results, params.corpora)
-    return Table("supplement", "Supplement", caption, head, tuple(lines), tuple(records), labels=3, notes=notes)
+    said = conditions(params, params.corpora, biases)
+    title = "Supplement"
+    return Table("supplement", title, caption, head, tuple(lines), tuple(records), labels=3, notes=notes, conditions=said, sortable=True)
 
 
 def named(results: Results, variant: str) -> str:
@@ -196,7 +203,8 @@ def _entry(
     hole = "" if found.complete else f"{found.cells}/{found.planned}"
     if found.mean is None:
         return Cell(NOTHING, remark=hole)
-    return Cell(_percent(found.mean), _percent(found.std) if found.std is not None else "", hole or (str(found.n) if n else ""))
+    spread = _percent(found.std) if found.std is not None else ""
+    return Cell(_percent(found.mean), spread, hole or (str(found.n) if n else ""), links.block(corpus, variant, size), found.mean)
 
 
 def _record(results: Results, value: Value, corpus: str, variant: str, size: Size, protocol: str) -> dict[str, Any]:

@@ -196,24 +196,40 @@ def locate(method: str, root: Path = ROOT) -> tuple[str, Path, str | None]:
             raise ConfigError(f"{path}: no such file", "A method outside the rooms is given as `path.py:Class`.")
         return path.stem, path, None
     found: set[str] = set()
+    for module, file, room in _modules(root):
+        here = {name for _, name in declared(file)}
+        if method in here:
+            return module, file, room
+        found |= here
+    raise ConfigError(f"there is no method {method!r}", f"Known: {', '.join(sorted(found)) or 'none'}; or give `path.py:Class`.")
+
+
+def names(root: Path = ROOT) -> frozenset[str]:
+    """Of every method of the registered rooms; nothing is imported."""
+    return frozenset(name for _, file, _ in _modules(root) for _, name in declared(file))
+
+
+def _modules(root: Path) -> Iterator[tuple[str, Path, str]]:
+    """Module, file and room of everything that is scanned for methods."""
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.value):
         top, *rest = entry.value.split(".")
         base = (root / top if (root / top / "__init__.py").is_file() else _folder(top)).joinpath(*rest)
         for path in sorted(base.glob("*.py")):
-            module = entry.value if path.stem == "__init__" else f"{entry.value}.{path.stem}"
-            names = set(_class_names(_parse(path)))
-            if method in names:
-                return module, path, entry.value
-            found |= names
-    raise ConfigError(f"there is no method {method!r}", f"Known: {', '.join(sorted(found)) or 'none'}; or give `path.py:Class`.")
+            yield (entry.value if path.stem == "__init__" else f"{entry.value}.{path.stem}"), path, entry.value
 
 
-def _class_names(tree: ast.Module) -> Iterator[str]:
-    """The value of `name = "..."` in the bodies of classes, annotated or not."""
-    for node in tree.body:
+def declared(path: Path) -> list[tuple[str, str]]:
+    """Classes of a file that state a `name`, each with it, annotated or not; the file is read, not imported.
+
+    Raises:
+        ConfigError: it is not Python.
+    """
+    found = []
+    for node in _parse(path).body:
         for line in node.body if isinstance(node, ast.ClassDef) else ():
             targets = line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
             value = line.value if isinstance(line, ast.Assign | ast.AnnAssign) else None
             named = any(isinstance(target, ast.Name) and target.id == "name" for target in targets)
-            if named and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                yield value.value
+            if named and isinstance(node, ast.ClassDef) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found.append((node.name, value.value))
+    return found

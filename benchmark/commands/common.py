@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from benchmark.plan import Filter
 
 commands = typer.Typer()
 
@@ -28,6 +31,13 @@ def sizes_of(texts: list[str] | None) -> list[int | str]:
     from splits.sample import parse_size
 
     return [parse_size(text) for text in texts or []]
+
+
+def filter_of(corpus: Corpora, variant: Variants, size: Sizes, draw: DrawNumbers, seed: Seeds) -> Filter:
+    """What of a plan the options mean; raises as `sizes_of`."""
+    from benchmark.plan import Filter
+
+    return Filter(corpus or (), variant or (), sizes_of(size), draw or (), seed or ())
 
 
 def print_json(value: Any) -> None:

@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.commands.common import AsJson, Corpora, DrawNumbers, ParamsFile, Seeds, Sizes, Variants, commands, print_json, sizes_of
+from benchmark.commands.common import AsJson, Corpora, DrawNumbers, ParamsFile, Seeds, Sizes, Variants, commands, filter_of, print_json
 from benchmark.places import PARAMS
 
 if TYPE_CHECKING:
     from benchmark.engine import Report
-    from benchmark.plan import Filter
     from benchmark.store import Store
-
-
-def _filter(corpus: Corpora, variant: Variants, size: Sizes, draw: DrawNumbers, seed: Seeds) -> Filter:
-    from benchmark.plan import Filter
-
-    return Filter(corpus or (), variant or (), sizes_of(size), draw or (), seed or ())
 
 
 @commands.command()
@@ -48,7 +41,7 @@ def plan(
     from benchmark.workspace import Workspace
 
     workspace = Workspace()
-    found = make_plan(load_params(params), workspace, _filter(corpus, variant, size, draw, seed))
+    found = make_plan(load_params(params), workspace, filter_of(corpus, variant, size, draw, seed))
     store = Store(workspace.store)
     state = states(found, store)
     left = seconds_left(found, state, store)
@@ -107,7 +100,7 @@ def run(
     from benchmark.workspace import Workspace
 
     workspace, profile = Workspace(), load_params(params)
-    found = make_plan(profile, workspace, _filter(corpus, variant, size, draw, seed))
+    found = make_plan(profile, workspace, filter_of(corpus, variant, size, draw, seed))
     store = Store(workspace.store)
     worker = Worker(
         profile,
@@ -123,7 +116,7 @@ def run(
         report = engine().run(found.cells, worker, bar)
     Index(store).whole(found.hashes)  # cells that were just written or read: a later plan of thousands need not read them
     if record:
-        whole = make_plan(profile, workspace, _filter(corpus, variant, None, None, None))
+        whole = make_plan(profile, workspace, filter_of(corpus, variant, None, None, None))
         collect(whole, store, workspace.results, profile.protocol)
     _close(report, store)
 

@@ -1,4 +1,4 @@
-"""The command `kfbench report`."""
+"""The commands of reports."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import typer
 
 from benchmark import places
 from benchmark.places import PARAMS
+from reports.gate.command import gate
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+commands.command()(gate)
 
 
 @commands.callback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -78,10 +79,20 @@ class Plan:
     def hashes(self) -> frozenset[str]:
         return frozenset(cell.hash for cell in self.cells if cell.hash is not None)
 
+    @property
+    def sha256(self) -> str:
+        """The plan as one hash: of parameters, code and data, since each cell's hash is."""
+        return plan_hash({str(cell.id): cell.hash for cell in self.cells if cell.hash is not None})
+
     @cached_property
     def required(self) -> frozenset[str]:
         """Hashes of the cells that another one starts from: their checkpoints are kept."""
         return frozenset(cell.upstream.hash for cell in self.cells if cell.upstream and cell.upstream.hash)
+
+
+def plan_hash(cells: Mapping[str, str]) -> str:
+    """One hash for a set of cells, from the hash of each by its name: two machines may share results if it is the same."""
+    return hashlib.sha256("\n".join(f"{name} {hash}" for name, hash in sorted(cells.items())).encode()).hexdigest()
 
 
 def make_plan(params: Params, workspace: Workspace, only: Filter | None = None) -> Plan:

@@ -62,21 +62,7 @@ class Store:
 
     def damage(self, hash: str) -> str | None:
         """What is wrong with a cell's directory, or None."""
-        directory = self.path(hash)
-        try:
-            manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-            if manifest["hash"] != hash:
-                return f"{MANIFEST} belongs to cell {manifest['hash']}"
-            for name, expected in manifest["files"].items():
-                if hashlib.sha256((directory / name).read_bytes()).hexdigest() != expected:
-                    return f"{name} is not what was written"
-            if load_metrics(directory).hash != hash:
-                return f"{METRICS} belongs to another cell"
-        except KfbenchError as error:
-            return error.what
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            return f"{MANIFEST}: {error}"
-        return None
+        return damage(self.path(hash), hash)
 
     def metrics(self, hash: str) -> Metrics:
         return load_metrics(self.path(hash))
@@ -211,6 +197,24 @@ class Store:
             except (OSError, ValueError, KeyError, TypeError):
                 continue
         return found
+
+
+def damage(directory: Path, hash: str) -> str | None:
+    """What is wrong with a directory that should hold a cell, or None: every byte is read."""
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["hash"] != hash:
+            return f"{MANIFEST} belongs to cell {manifest['hash']}"
+        for name, expected in manifest["files"].items():
+            if hashlib.sha256((directory / name).read_bytes()).hexdigest() != expected:
+                return f"{name} is not what was written"
+        if load_metrics(directory).hash != hash:
+            return f"{METRICS} belongs to another cell"
+    except KfbenchError as error:
+        return error.what
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{MANIFEST}: {error}"
+    return None
 
 
 def prune(store: Store, keep: frozenset[str], checkpoints: frozenset[str] | None, *, dry_run: bool = False) -> tuple[list[str], list[str]]:

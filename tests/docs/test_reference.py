@@ -85,18 +85,30 @@ def named(name: str) -> Iterator[tuple[str, str]]:
             yield f"{name}:{number}", code
 
 
+def check(where: str, code: str) -> None:
+    """A `kfbench` command as text writes it: known, with known options."""
+    words = code.split()
+    if words[1].startswith("-") or words[1].isupper():
+        return
+    known = [c for c in commands() if words[: len(c.split())] == c.split()]
+    groups = {c.rpartition(" ")[0] for c in commands()}
+    assert known or " ".join(words[:2]) in groups, f"{where}: `{code}`: there is no such command"
+    for option in re.findall(r"(?<!\S)--[a-z-]+", code):
+        assert option in printed(known[0]), f"{where}: `{code}`: no option {option}"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_that_running_text_names_exist_with_their_options(name: str) -> None:
     targets = re.findall(r"^([a-z-]+):", Path(ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     for where, code in named(name):
-        words = code.split()
-        if words[0] == "make":
-            assert words[1] in targets, f"{where}: `{code}`: the Makefile has {', '.join(targets)}"
-            continue
-        if words[1].startswith("-") or words[1].isupper():
-            continue
-        known = [c for c in commands() if " ".join(words[: len(c.split())]) == c]
-        groups = {c.rpartition(" ")[0] for c in commands()}
-        assert known or " ".join(words[:2]) in groups, f"{where}: `{code}`: there is no such command"
-        for option in re.findall(r"(?<!\S)--[a-z-]+", code):
-            assert option in printed(known[0]), f"{where}: `{code}`: no option {option}"
+        if code.startswith("make "):
+            assert code.split()[1] in targets, f"{where}: `{code}`: the Makefile has {', '.join(targets)}"
+        else:
+            check(where, code)
+
+
+def test_examples_of_help_are_commands_with_their_options() -> None:
+    examples = [line for line in commands_page().splitlines() if re.match(r"(.*\| )?kfbench ", line)]
+    assert len(examples) >= len(commands()) - 1
+    for line in examples:
+        check("help", line[line.index("kfbench ") :].partition(" | ")[0].partition(" #")[0])

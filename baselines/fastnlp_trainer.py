@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader
 
 from baselines.cnn_ner import CNNNER
@@ -85,7 +86,7 @@ def train_with_fastnlp(model: CNNNER, given: FitInput, recipe: Recipe, tagger: T
             model=steps,
             driver="torch",
             device=given.device,
-            optimizers=two_rates(model, recipe),
+            optimizers=_optimiser(model, recipe),
             train_dataloader=_loader(len(steps.windows), given, shuffle=True),
             evaluate_dataloaders=_loader(len(given.dev), given, shuffle=False),
             metrics={"span": span_metric(fastnlp, [s.spans for s in given.dev])},
@@ -98,6 +99,12 @@ def train_with_fastnlp(model: CNNNER, given: FitInput, recipe: Recipe, tagger: T
         trainer.run(num_eval_sanity_batch=0, catch_KeyboardInterrupt=False)
     model.eval()
     return Trained(keeper.best, snapshot(model)), keeper.curve
+
+
+def _optimiser(model: CNNNER, recipe: Recipe) -> Optimizer:
+    """torch's own, as fastNLP wants one; its rates are those of the suite's loop."""
+    rows = [{"params": list(g.parameters), "lr": g.lr, "weight_decay": g.weight_decay} for g in two_rates(model, recipe)]
+    return AdamW(rows, fused=True)
 
 
 def _loader(items: int, given: FitInput, *, shuffle: bool) -> DataLoader[int]:

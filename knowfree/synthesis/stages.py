@@ -33,6 +33,7 @@ from knowfree.synthesis.llm import BACKEND
 from knowfree.synthesis.ontology import read_overrides, write_ontology
 from knowfree.synthesis.prompts import Task, prompt
 from knowfree.synthesis.tokenise import Style, detokenise, tokenise
+from splits.errors import ConfigError
 from splits.files import new_folder, write_text
 from splits.schema import Sentence, write_jsonl
 
@@ -111,7 +112,7 @@ class Stages:
     def annotate(self) -> dict[str, Any]:
         """Annotate samples and explanations, once a sentence and annotator."""
         log = self.log("annotate")
-        sentences = [*self.samples(), *synthetic_sentences(self.explained / SYNTHETIC)]
+        sentences = [*self.samples(), *synthetic_sentences(self._made(self.explained / SYNTHETIC, by="explain"))]
         report: dict[str, Any] = {"corpus": self.corpus, "annotators": {}}
         with new_folder(self.annotated) as folder:
             for annotator in self.settings.annotate.annotators:
@@ -125,11 +126,11 @@ class Stages:
 
     def fuse(self) -> dict[str, Any]:
         """Write the artefacts of every annotator, size and draw."""
-        explained = synthetic_sentences(self.explained / SYNTHETIC)
+        explained = synthetic_sentences(self._made(self.explained / SYNTHETIC, by="explain"))
         report: dict[str, Any] = {"corpus": self.corpus, "annotators": {}}
         with new_folder(self.fused) as folder:
             for annotator in self.settings.annotate.annotators:
-                spans = {a.id: a.spans for a in read_annotations(self.annotated / f"{annotator}.jsonl")}
+                spans = {a.id: a.spans for a in read_annotations(self._made(self.annotated / f"{annotator}.jsonl", by="annotate"))}
                 rows: dict[str, dict[str, Any]] = {}
                 for size in self.params.sizes:
                     for draw in range(self.params.draws):
@@ -149,6 +150,12 @@ class Stages:
             for size in self.params.sizes:
                 found |= {sentence.id: sentence for sentence in self.data.sample(size, draw) if sentence.id not in found}
         return list(found.values())
+
+    def _made(self, path: Path, *, by: str) -> Path:
+        if not path.is_file():
+            mend = f"Run `kfbench {by} {self.corpus}` first, or `dvc repro`, which runs all stages in order."
+            raise ConfigError(f"{path}: no such file: `kfbench {by}` writes it", mend)
+        return path
 
     def _quality(self) -> dict[str, Any]:
         """How good the analyser is where the raw files hold gold words: a figure for the report, which no method sees."""

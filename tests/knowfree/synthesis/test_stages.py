@@ -206,3 +206,22 @@ def test_rules_of_a_profile_must_exist(workspace):
     with pytest.raises(ConfigError, match="longst"):
         settings.explain.rules_of("en")
     assert synthesis_of(profile(llm=MODEL, explain={"rules": {"shortest": 3}})).explain.rules_of("en").shortest == 3
+
+
+@pytest.mark.parametrize(("stage", "before"), [("annotate", "explain"), ("fuse", "explain")])
+def test_a_stage_before_its_time_names_the_one_that_is_missing_and_leaves_nothing(workspace: Workspace, stage: str, before: str) -> None:
+    stages = Stages(profile(), workspace, "demo_en")
+    with pytest.raises(ConfigError) as error:
+        getattr(stages, stage)()
+    assert f"kfbench {before} demo_en" in error.value.mend
+    assert not stages.annotated.exists()
+    assert not stages.fused.exists()
+
+
+def test_fusing_what_was_explained_and_not_annotated_says_so(workspace: Workspace) -> None:
+    stages = Stages(profile(), workspace, "demo_en")
+    stages.explain()
+    with pytest.raises(ConfigError, match=r"morph\.jsonl: no such file") as error:
+        stages.fuse()
+    assert "kfbench annotate demo_en" in error.value.mend
+    assert not stages.fused.exists()

@@ -24,7 +24,7 @@ from tests.docs.blocks import EXEMPT, ROOT, RUN, Block, Page, PageError, covered
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "perf/README.md", "demo/replies/README.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
-SECONDS = 300  # a page; it is stopped there
+SECONDS = 900  # a page that hangs is stopped there; all pages together take about a minute of a core
 # `set -e` passes over `false && true`, so the status is looked at once more before the command of the next line, and at the end.
 PREAMBLE = """unset BASH_ENV
 set -eE -o pipefail
@@ -127,6 +127,7 @@ def execute(page: Page, root: Path, at: str) -> str:
     return str(Path((notes / "ended").read_text().strip()).relative_to(root.resolve()))
 
 
+@pytest.mark.timeout(3 * SECONDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_run_as_the_page_says(name: str, run: Run) -> None:
     page = read(ROOT / name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -25,11 +24,10 @@ from benchmark.workspace import Workspace
 from splits.draw import materialise, write_draws
 from splits.prepare import load, prepare
 from tests.benchmark.artefacts import with_artefacts
+from tests.environment import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 DICTIONARY = f"{Path(__file__).parent / 'dictionary.py'}:Dictionary"
 CORPORA = ("demo_zh", "demo_en")  # demo_en nests
-OURS = {f"KFBENCH_{name}" for name in ("STORE", "ENGINE", "WORKERS", "LLM", "LLM_DIRECTORY")}
 
 
 @pytest.fixture(autouse=True)
@@ -110,13 +108,6 @@ class Profile:
 
     def line(self, *arguments: str) -> list[str]:
         return [sys.executable, "-c", "from benchmark.cli import main; main()", *arguments]
-
-
-def environment(**more: str) -> dict[str, str]:
-    """As ours, with this checkout first, and without what would leak from outside."""
-    kept = {k: v for k, v in os.environ.items() if k not in OURS}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    return kept | {"PYTHONPATH": str(ROOT), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def summary(made: page.Report, out: Path) -> Mapping[str, Any]:
         "missing": [{"cell": str(gap.cell), "why": gap.why} for gap in found.gaps],
         "not_applicable": [{"corpus": c, "variant": v, "reason": reason} for (c, v), reason in found.reasons.items()],
         "protocol": found.params.protocol.name,
-        "f1": [record for record in made.main.records if record["protocol"] == found.params.protocol.select],
+        "f1": [record for record in made.main.records if record["protocol"] == found.shown(record["corpus"], record["variant"])],
         "figures": [asdict(figure)["name"] for figure in made.figures],
     }
 

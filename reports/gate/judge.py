@@ -117,13 +117,17 @@ def _row(block: Block, profile: Profile, reference: Reference, tolerance: float,
     counts = np.stack([one.counts for one in pairs], axis=1).reshape(2, len({id.draw for id in ids}), -1, *pairs[0].counts.shape[1:])
     change = difference(*counts)
     after, before = (float(f1(side.sum(axis=-2)).mean()) for side in counts)
-    verdict, why = _verdict(pairs, asked, change, tolerance)
+    verdict, why = _verdict(pairs, asked, before, change, tolerance)
     return Row(block, verdict, len(ids), before, after, change, len(asked), (*why, *reasons), notes)
 
 
-def _verdict(pairs: Sequence[Pair], asked: Sequence[Pair], change: Interval | None, tolerance: float) -> tuple[Verdict, tuple[str, ...]]:
+def _verdict(
+    pairs: Sequence[Pair], asked: Sequence[Pair], before: float, change: Interval | None, tolerance: float
+) -> tuple[Verdict, tuple[str, ...]]:
     if not pairs[0].counts[:, :, 2].any():
         return "unknown", ("the test split holds no entity",)
+    if 100 * before <= tolerance:
+        return "unknown", (f"the reference's F1 is {100 * before:.2f}: it cannot fall by more than {tolerance:g}",)
     if change is None:
         return "unknown", ("no interval can be had",)
     unlike = _grouped([(one.id, f"not the same bytes, which were due: {_extent(one)}") for one in asked if not one.same], len(pairs))

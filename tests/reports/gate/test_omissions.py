@@ -153,6 +153,18 @@ def test_a_result_without_the_store_counts_where_its_hash_is_right(profile: Prof
     assert {row["exact"] for row in said["rows"]} == {0}, "which machine computed it is not known"
 
 
+def test_elsewhere_the_interval_decides(profile: Profile) -> None:
+    def move(values: dict[str, Any]) -> None:
+        for machine in values["machines"].values():
+            machine["arithmetic"]["processor"] += " of another kind"
+
+    assert all(row["exact"] == row["runs"] for row in judged()["rows"])
+    edit(move)
+    said = judged()
+    assert said["exit"] == 0
+    assert {row["exact"] for row in said["rows"]} == {0}
+
+
 def test_new_cells_are_said_and_fail_where_asked(profile: Profile) -> None:
     profile.write(draws=3).run()
     said = judged()

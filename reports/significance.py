@@ -55,7 +55,7 @@ class Verdicts:
     Attributes:
         intervals: of the mean F1; entries with two draws or more.
         groups: tie groups of a column, best first (`reports.ranks.tie_groups`).
-        ranks: mean rank over the draws that all variants of the column have.
+        ranks: mean rank over the draws that all our variants of the column have; external systems with fewer draws have none.
         overall_ranks: the mean of `ranks` over all columns, for the variants that stand in every column.
         interquartile: interquartile mean of F1 over draws.
         variances: where two draws or more were run.
@@ -176,7 +176,7 @@ class _Corpus:
     """The blocks of a corpus under the same resamples of its test sentences."""
 
     def __init__(self, results: Results, corpus: str, protocol: str | None, seed: int, replicates: int) -> None:
-        self.corpus = corpus
+        self.corpus, self.external = corpus, results.external
         variants, sizes = results.variants_on(corpus), results.params.sizes
         rows = {(v, z): found for z in sizes for v in variants if (found := results.block(corpus, v, z, protocol))}
         arrays = _arrays([row for block in rows.values() for row in block])
@@ -249,10 +249,11 @@ class _Corpus:
         return tie_groups(ordered, separable)
 
     def ranks(self, size: Size) -> Iterator[tuple[str, float]]:
-        """Mean ranks over the draws that all variants of the column have."""
+        """Mean ranks over the draws that all our variants of the column have; an external system that lacks one of them has no rank."""
         blocks = {variant: self.blocks[variant, size] for variant in self.variants(size)}
-        draws = sorted(set.intersection(*(set(block.draws) for block in blocks.values())))
-        values = {variant: block.on(draws).values for variant, block in blocks.items()}
+        ours = {variant: block for variant, block in blocks.items() if variant not in self.external} or blocks
+        draws = sorted(set.intersection(*(set(block.draws) for block in ours.values())))
+        values = {variant: block.on(draws).values for variant, block in blocks.items() if {*draws} <= {*block.draws}}
         yield from mean_ranks([{variant: float(v[i]) for variant, v in values.items()} for i in range(len(draws))]).items()
 
 

@@ -13,6 +13,7 @@ from benchmark.external import FACTS, FOLDER
 from benchmark.result import METRICS, CellId, dump, load_metrics
 from reports import build
 from reports.aggregate import VALUES, Results, read_results
+from reports.significance import verdicts
 from splits.errors import KfbenchError
 from splits.files import write_text
 from tests.reports.fakes import Profile, external
@@ -117,3 +118,17 @@ def test_a_damaged_row_is_an_error_that_names_it(profile: Profile, broken, what:
     broken(profile)
     with pytest.raises(KfbenchError, match=what):
         read(profile)
+
+
+def test_they_change_no_interval_and_no_draw_of_ours(profile: Profile) -> None:
+    alone = verdicts(read(Profile(profile.root / "alone")), replicates=200)
+    found = verdicts(read(profile), replicates=200)
+    ours = {entry: interval for entry, interval in found.intervals.items() if entry[1] != "llama_0shot"}
+    assert ours == alone.intervals
+    assert found.ranks == alone.ranks, "two draws of three: no rank, and ours are still over three"
+    compared = {(c.corpus, c.variant, c.size): c for c in found.comparisons}
+    for before in alone.comparisons:
+        after = compared.pop((before.corpus, before.variant, before.size))
+        assert (after.p, after.difference, after.draws) == (before.p, before.difference, before.draws)
+        assert after.p_holm >= before.p_holm, "one more test in the family"
+    assert {(key, c.draws) for key, c in compared.items()} == {(("demo_zh", "llama_0shot", 50), 2), (("demo_zh", "llama_0shot", None), 2)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -182,6 +183,37 @@ def of_method(method: str, root: Path = ROOT) -> Fingerprint:
     known = packages(root, room)
     start = {name: path} | {shared: file for shared in SHARED if (file := known.file(shared)) is not None}
     return Fingerprint({module: digest(file) for module, file in closure(start, known).items()})
+
+
+def unhashed(method: str, root: Path = ROOT) -> dict[str, str]:
+    """Modules that a method imports though no fingerprint holds them, each with the reason; empty where all is well.
+
+    Raises:
+        ConfigError: as `of_method`.
+    """
+    name, path, room = locate(method, root)
+    known = packages(root, room)
+    found: dict[str, str] = {}
+    for module, file in closure({name: path}, known).items():
+        for imported in _imports(_parse(file), module, is_package=file.name == "__init__.py"):
+            top = imported.split(".")[0]
+            if _excluded(imported) and known.file(imported) is not None:
+                found[imported] = "it is the suite's own machinery, which a method must not see and no hash covers"
+            elif top not in known.folders and file == path and (where := _of_the_users(top)) is not None:
+                found[top] = f"{where} is neither installed nor part of the checkout"
+    return found
+
+
+def _of_the_users(package: str) -> Path | None:
+    """Where a top-level package lies, if that is neither the standard library nor an installed one."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
+    file = next((Path(place) for place in places if place and place not in ("built-in", "frozen")), None)
+    paths = (sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
+    return None if file is None or any(file.is_relative_to(path) for path in paths) else file
 
 
 def locate(method: str, root: Path = ROOT) -> tuple[str, Path, str | None]:

@@ -54,3 +54,12 @@ def imported(method: str) -> type[Method]:
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == str(path)]
         where = f"{method.rsplit(':', 1)[0]}{f':{lines[-1]}' if lines else ''}"
         raise ConfigError(f"{where}: {type(error).__name__}: {error}", "Mend the file: it must be importable on its own.") from error
+
+
+def absolute(method: str) -> str:
+    """A reference that holds whatever the working directory is."""
+    found = reference(method)
+    if ".py:" not in found:
+        return found
+    path, _, cls = found.rpartition(":")
+    return f"{Path(path).resolve()}:{cls}"

@@ -1,0 +1,174 @@
+"""The checks of a method: the suite's own pass them all, and each planted fault fails its check and no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.conformance import child
+from benchmark.conformance.run import CHECKS, examine, name_of
+from benchmark.conformance.subject import Subject
+from benchmark.conformance.verdict import Result
+from benchmark.method import discover
+from benchmark.templates import write_method
+from splits.errors import ConfigError
+from tests.benchmark.test_cli import call
+
+PLANTED = Path(__file__).parent / "planted.py"
+
+FAULTS = {
+    "declared": ("NotFrozen", "ArtefactsInAList", "UnknownFieldInTests", "FieldThatIsNoJson", "SaysFalse", "LoadOfAnInstance"),
+    "fits": ("CannotFit", "Exits", "ReturnsOneTagger"),
+    "learns": ("LearnsNothing",),
+    "best_and_last": ("KeepsTheLast", "KeepsTheLastOfEquals", "BestIsLast"),
+    "deterministic": ("Unseeded",),
+    "global_random_state": ("SeededByOthers", "SeededByOthersInNumpy"),
+    "another_process": ("OrderOfASet",),
+    "budget": ("TrainsTenEpochs", "OneStepTooMany", "LiesOfItsSteps", "SameWhateverTheBudget", "BoastsToTheMonitor"),
+    "patience": ("NeverGivesUp",),
+    "predictions": ("BeyondTheEnd", "OtherLabels", "NoNumber", "Logits", "NumpyNumbers", "DropsARow"),
+    "repeatable": ("Moody", "Tired"),
+    "tokens_alone": ("ReadsAnswers", "ReadsTags", "RemembersIds"),
+    "company": ("Crowded", "OneByOne"),
+    "no_sentences": ("NeedsSentences",),
+    "empty_sentence": ("NeedsWords",),
+    "one_token": ("NeedsTwoWords",),
+    "odd_tokens": ("Ascii",),
+    "overlong": ("BreaksOffAtAHundred",),
+    "saved_and_loaded": ("SavesHalf", "LoadsWhereItWas", "LoadsFromMemory"),
+    "inputs": ("Shuffles", "EmptiesTheList"),
+    "files_read": ("LooksAtTest", "LooksForDev"),
+    "files_written": ("WritesALog", "RemovesAFile", "LeavesATemporaryFile", "SavesBeside"),
+    "process_state": ("MovesAway", "SetsAVariable", "TakesAllThreads", "TurnsGradientsOff"),
+    "label_never_seen": ("NeedsEveryLabel",),
+    "no_entity": ("NeedsAnEntity",),
+    "one_sentence": ("NeedsTwoSentences",),
+    "small_dev": ("NeedsALargeDev",),
+    "nested": ("FlatOnly",),
+}
+IN_A_PROCESS = {"OrderOfASet", "LoadsFromMemory"}  # the others are tried in this one, seconds faster
+
+
+def failing(results: list[Result]) -> set[str]:
+    return {result.check for result in results if result.status == "fail"}
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the checks would ask of another process is done here."""
+
+    def ask(subject: Subject, asked: dict[str, object], hash_seed: str) -> dict[str, str]:
+        folder = subject.folder / f"here-{len(list(subject.folder.iterdir()))}"
+        folder.mkdir()
+        request = folder / "request.json"
+        request.write_text(json.dumps({"method": subject.reference, "nested": subject.info.nested, **asked}), encoding="utf-8")
+        child.main(request)
+        found: dict[str, str] = json.loads(request.with_name("reply.json").read_text(encoding="utf-8"))
+        return found
+
+    monkeypatch.setattr(child, "_ask", ask)
+
+
+@pytest.mark.usefixtures("one_process")
+def test_a_sound_method_passes_every_check() -> None:
+    results = examine(f"{PLANTED}:Good")
+    assert [(r.check, r.evidence) for r in results if r.status != "pass"] == []
+    assert [r.check for r in results] == [name_of(check) for check in CHECKS]
+
+
+@pytest.mark.parametrize(("check", "fault"), [(check, fault) for check, faults in FAULTS.items() for fault in faults])
+def test_a_fault_fails_its_check_and_no_other(check: str, fault: str, request: pytest.FixtureRequest) -> None:
+    if fault not in IN_A_PROCESS:
+        request.getfixturevalue("one_process")
+    results = examine(f"{PLANTED}:{fault}")
+    assert failing(results) == {check}
+    assert len(results) == len(CHECKS), "the others are run all the same"
+    found = next(r for r in results if r.check == check)
+    assert found.evidence
+    assert found.mend
+
+
+def test_every_check_has_a_fault_that_fails_it() -> None:
+    others = {"code"}  # tested below: it is a file that fails it, not a class
+    assert {name_of(check) for check in CHECKS} - others == set(FAULTS)
+    assert all((check.__doc__ or "").strip().endswith(".") for check in CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("from splits.corpora import demo_zh", "splits.corpora"),
+        ("def peek():\n    from benchmark.workspace import Workspace", "benchmark.workspace"),
+        ("import beside", "beside"),
+    ],
+)
+@pytest.mark.usefixtures("one_process")
+def test_code_that_no_hash_covers_is_named(line: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "beside.py").write_text("x = 1\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    write_method("mine", "rules", tmp_path / "mine.py")
+    text = (tmp_path / "mine.py").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(text.replace("import json\n", f"import json\n{line}\n"), encoding="utf-8")
+    results = examine(str(tmp_path / "mine.py"))
+    assert failing(results) == {"code"}
+    assert what in next(r.evidence for r in results if r.check == "code")
+
+
+@pytest.mark.parametrize("kind", ["neural", "rules"])
+def test_a_new_method_passes_as_it_stands(kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_method("mine", kind, Path("mine.py"))
+    assert [(r.check, r.evidence) for r in examine("mine.py") if r.status != "pass"] == []
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["mine.py"]
+
+
+@pytest.mark.parametrize("method", sorted(discover()))
+@pytest.mark.usefixtures("one_process")
+def test_every_registered_method_passes(method: str) -> None:
+    assert [(r.check, r.evidence) for r in examine(method) if r.status != "pass"] == []
+
+
+@pytest.mark.usefixtures("one_process")
+def test_the_checks_leave_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(7)
+    np.random.seed(7)
+    random.seed(7)
+    before = (Path.cwd(), dict(os.environ), torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.is_grad_enabled())
+    examine(f"{PLANTED}:MovesAway")
+    examine(f"{PLANTED}:TurnsGradientsOff")
+    after = (Path.cwd(), dict(os.environ), torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.is_grad_enabled())
+    assert after == before
+    drawn = (float(torch.rand(1)), np.random.rand(), random.random())
+    torch.manual_seed(7)
+    np.random.seed(7)
+    random.seed(7)
+    assert drawn == (float(torch.rand(1)), np.random.rand(), random.random())
+
+
+@pytest.mark.usefixtures("one_process")
+def test_the_command_prints_a_table_and_fails_where_a_check_does() -> None:
+    assert call("check", f"{PLANTED}:Good")[0] == 0
+    status, text = call("check", f"{PLANTED}:CannotFit")
+    assert status == 1
+    assert "shapes do not match" in text
+    assert "raise RuntimeError" in text, "the traceback names the line"
+    assert "1 fail" in text
+
+
+@pytest.mark.usefixtures("one_process")
+def test_the_command_as_json(capfd: pytest.CaptureFixture[str]) -> None:
+    status, _ = call("check", f"{PLANTED}:WritesALog", "--json")
+    assert status == 1
+
+
+def test_a_method_that_is_not_there_is_no_failed_check(tmp_path: Path) -> None:
+    for method in ("no_method", str(tmp_path / "none.py"), f"{PLANTED}:Nobody"):
+        with pytest.raises(ConfigError):
+            examine(method)

@@ -118,11 +118,11 @@ def run(
     if record:
         whole = make_plan(profile, workspace, filter_of(corpus, variant, None, None, None))
         collect(whole, store, workspace.results, profile.protocol)
-    _close(report, store)
+    close(report, store)
 
 
-def _close(report: Report, store: Store) -> None:
-    """The last lines, and the exit status."""
+def close(report: Report, store: Store) -> None:
+    """The last lines of a run, and the exit status."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)

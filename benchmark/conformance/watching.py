@@ -23,7 +23,7 @@ class Seen:
     Attributes:
         read: absolute paths that it opened, those that are not there included.
         written: what is there now and was not, or is other than it was; and what is gone. Caches of libraries are left out.
-        steps: optimiser steps, of any torch optimiser.
+        steps: optimiser steps, of the suite's optimiser or any of torch's.
         changed: state of the process that is not as it was: name -> (before, after).
     """
 
@@ -73,30 +73,46 @@ def watch(sandbox: Path) -> Iterator[Seen]:
     Args:
         sandbox: the working directory, whose files are compared before and after: what is not Python's own writing shows there.
     """
-    from torch.optim.optimizer import register_optimizer_step_post_hook
-
     seen = Seen()
     before, files = state(), listing(sandbox)
-
-    def count(*_: Any) -> None:
-        seen.steps += 1
-
     if not _ear.installed:
         sys.addaudithook(_ear)
         _ear.installed = True
-    handle = register_optimizer_step_post_hook(count)
     _ear.seen, _ear.taken = seen, {}
     try:
-        yield seen
+        with _counting(seen):
+            yield seen
     finally:
         _ear.seen = None
-        handle.remove()
         after = state()
         seen.changed = {name: (_short(before[name]), _short(after[name])) for name in before if before[name] != after[name]}
         put_back(before)
         standing = {path for path in seen.written if os.path.lexists(path)}
         differing = {str(path) for path, stat in listing(sandbox).items() ^ files.items()}
         seen.written = {path: None for path in sorted(standing | differing | _ear.taken.keys()) if not _of_a_library(Path(path))}
+
+
+@contextmanager
+def _counting(seen: Seen) -> Iterator[None]:
+    """Count the steps of torch's optimisers, and of the suite's own, which is none of them."""
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    from benchmark.nn.adamw import AdamW
+
+    def count(*_: Any) -> None:
+        seen.steps += 1
+
+    def step(self: AdamW, factor: float = 1.0) -> None:
+        count()
+        plain(self, factor)
+
+    plain, handle = AdamW.step, register_optimizer_step_post_hook(count)
+    AdamW.step = step  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        AdamW.step = plain  # type: ignore[method-assign]
+        handle.remove()
 
 
 def _of_a_library(path: Path) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmark.conformance import child
+from benchmark.conformance import fitting, manners
 from benchmark.conformance.run import CHECKS, examine, name_of
-from benchmark.conformance.subject import Subject
+from benchmark.conformance.subject import Subject, text_of
 from benchmark.conformance.verdict import Result
 from benchmark.method import discover
+from benchmark.reference import imported
 from benchmark.templates import write_method
 from splits.errors import ConfigError
 from tests.benchmark.test_cli import call
@@ -61,18 +63,17 @@ def failing(results: list[Result]) -> set[str]:
 
 @pytest.fixture
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the checks would ask of another process is done here."""
+    """What the checks would ask of another process is loaded here; a fit there is the second one here."""
 
-    def ask(subject: Subject, asked: dict[str, object], hash_seed: str) -> dict[str, str]:
-        folder = subject.folder / f"here-{len(list(subject.folder.iterdir()))}"
-        folder.mkdir()
-        request = folder / "request.json"
-        request.write_text(json.dumps({"method": subject.reference, "nested": subject.info.nested, **asked}), encoding="utf-8")
-        child.main(request)
-        found: dict[str, str] = json.loads(request.with_name("reply.json").read_text(encoding="utf-8"))
-        return found
+    def load(subject: Subject, saved: Mapping[str, Path]) -> dict[str, str]:
+        return {name: text_of(imported(subject.reference).load(path).predict(list(subject.probes))) for name, path in saved.items()}
 
-    monkeypatch.setattr(child, "_ask", ask)
+    def refit(subject: Subject) -> dict[str, str]:
+        fitted = subject.again.fitted
+        return {name: text_of(getattr(fitted, name).predict(list(subject.probes))) for name in ("best", "last")}
+
+    monkeypatch.setattr(manners, "load", load)
+    monkeypatch.setattr(fitting, "refit", refit)
 
 
 @pytest.mark.usefixtures("one_process")
@@ -163,9 +164,13 @@ def test_the_command_prints_a_table_and_fails_where_a_check_does() -> None:
 
 
 @pytest.mark.usefixtures("one_process")
-def test_the_command_as_json(capfd: pytest.CaptureFixture[str]) -> None:
-    status, _ = call("check", f"{PLANTED}:WritesALog", "--json")
+def test_the_command_as_json() -> None:
+    status, text = call("check", f"{PLANTED}:WritesALog", "--json")
     assert status == 1
+    found = json.loads(text[text.index("{") :])
+    assert not found["passed"]
+    assert {row["check"]: row["status"] for row in found["checks"]}["files_written"] == "fail"
+    assert next(row for row in found["checks"] if row["check"] == "files_written")["evidence"] == "`fit` leaves fit.log"
 
 
 def test_a_method_that_is_not_there_is_no_failed_check(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,24 @@ from rich.text import Text
 
 from benchmark.config import Params
 from benchmark.workspace import Workspace
-from reports import aggregate, figures, page, tables
+from reports import aggregate, curves, fonts, page, tables
+from reports.audits import read_audits, read_facts
+from reports.board import board
+from reports.captions import conditions
+from reports.cost import cost_table, draw_costs
+from reports.error_browser import browsers
+from reports.error_table import error_table
+from reports.figures import Figure
 from reports.formats import Table, to_csv, to_latex, to_markdown
+from reports.heat import draw_types
+from reports.markdown import markdown
+from reports.predictions import read_errors, read_tests
+from reports.provenance import blocks, commits
+from reports.published import published_table, read_published
+from reports.runs import Runs, read_runs
+from reports.seen import seen_table
+from reports.significance import Verdicts, verdicts
+from reports.size_curves import draw_sizes, lines_of
 from reports.synthesis import synthesis_table
 from splits.errors import KfbenchError
 from splits.files import new_folder, write_bytes
@@ -21,20 +36,73 @@ from splits.files import new_folder, write_bytes
 MARK = "cells.csv"  # a folder that has it is a report and may be replaced
 
 
-def build(params: Params, found: aggregate.Results, data: Path, store: Path) -> page.Report:
-    """All parts of a report, in memory."""
+def build(
+    params: Params, found: aggregate.Results, data: Path, store: Path, *, results: Path = Path("results"), public: bool = False
+) -> page.Report:
+    """All parts of a report, in memory.
+
+    Args:
+        results: where the cells' predictions lie.
+        public: leave out sentences of corpora that may not be redistributed.
+    """
     biases = output_biases(params)
-    curves = list(figures.read_curves(found, store))
+    runs = read_runs(found, store)
+    facts = {corpus: known for corpus in params.corpora if (known := read_facts(corpus, data))}
+    errors = read_errors(found, read_tests(params, data), results)
+    there = list(dict.fromkeys(cell.row.cell.corpus for cell in errors.cells))
+    withheld = [corpus for corpus in there if public and not errors.tests[corpus].info.redistributable]
+    shown = [corpus for corpus in there if corpus not in withheld]
+    types = tables.type_tables(found, biases)
+    judged = verdicts(found)
+    found_curves = list(curves.read_curves(found, runs))
+    figures = [*drawn(found, runs, types, judged), *(curves.draw_curves(c, params.rows) for c in found_curves if c.runs)]
     return page.Report(
         results=found,
+        board=board(found, judged),
         main=tables.f1_table(found, aggregate.read_overlaps(params, data), biases),
-        types=tables.type_tables(found, biases),
+        types=types,
         supplement=tables.supplement(found, biases),
+        seen=seen_table(found),
+        errors=error_table(found, errors, shown),
+        cost=cost_table(found, runs),
         synthesis=synthesis_table(params, data),
-        figures=[figures.draw_curves(c, params.rows) for c in curves if c.runs],
-        audits=page.read_audits(params, data),
-        absent_curves=sum(c.absent for c in curves),
+        published=published_table(found, read_published()),
+        figures=figures,
+        audits=read_audits(params, data),
+        facts_of=facts,
+        sources={corpus: list(blocks(found, runs, corpus)) for corpus in params.corpora},
+        commits=commits(found, runs),
+        browsers=list(browsers(errors, found.variants, shown)),
+        withheld=withheld,
+        conditions=conditions(params, params.corpora, biases),
+        absent_curves=sum(c.absent for c in found_curves),
+        public=public,
+        warnings=_warnings(found, types),
     )
+
+
+def drawn(found: aggregate.Results, runs: Runs, types: list[Table], judged: Verdicts) -> list[Figure]:
+    """The figures but for learning curves over training."""
+    params = found.params
+    bands = {entry: (interval.low, interval.high) for entry, interval in judged.intervals.items()}
+    lines = {corpus: lines_of(found, corpus, bands) for corpus in params.corpora}
+    sizes = [draw_sizes(corpus, own, found, f"{100 * judged.level:.0f} % intervals") for corpus, own in lines.items() if own]
+    heat = []
+    for table in types:
+        about = table.lines[0].about
+        if about["size"] == str(params.sizes[-1]) and (figure := draw_types(table, about["corpus"], about["size"])):
+            heat.append(figure)
+    return [*sizes, *draw_costs(found, runs), *heat]
+
+
+def _warnings(found: aggregate.Results, types: list[Table]) -> list[str]:
+    """What a reader of the figures must know."""
+    names = [*found.params.corpora, *found.variants, *(line.cells[0].text for table in types for line in table.lines)]
+    if letters := fonts.lacking(names):
+        some = letters[:20] + ("…" if len(letters) > 20 else "")
+        what = f"No installed font has {some}: the PDF figures show boxes for them. Pages and SVG use the reader's fonts."
+        return [f"{what} To mend it, {fonts.MEND}."]
+    return []
 
 
 def output_biases(params: Params) -> dict[str, str]:
@@ -74,17 +142,16 @@ def write(made: page.Report, out: Path) -> None:
 
 def files(made: page.Report) -> dict[str, str | bytes]:
     """Name -> content of every file of a report; the same for the same results."""
-    contents: dict[str, str | bytes] = {"index.md": page.markdown(made), "index.html": page.html(made)}
+    contents: dict[str, str | bytes] = {"index.md": markdown(made), **dict(page.pages(made)), **dict(page.assets())}
     contents[MARK] = to_csv(aggregate.long_form(made.results), aggregate.COLUMNS)
-    synthesis = [made.synthesis] if made.synthesis else []
-    for name, several in {"f1": [made.main], "types": made.types, "supplement": [made.supplement], "synthesis": synthesis}.items():
-        if not several and name == "synthesis":
-            continue
+    for browser in made.browsers:
+        contents |= browser.files
+    for name, several in made.tables.items():
         contents[f"tables/{name}.md"] = "\n".join(to_markdown(table) for table in several)
         contents[f"tables/{name}.tex"] = "\n".join(to_latex(table) for table in several)
         contents[f"tables/{name}.csv"] = to_csv(record for table in several for record in table.records)
     for figure in made.figures:
-        contents[f"figures/{figure.name}.svg"], contents[f"figures/{figure.name}.png"] = figure.svg, figure.png
+        contents[f"figures/{figure.name}.svg"], contents[f"figures/{figure.name}.pdf"] = figure.svg, figure.pdf
     for audit in made.audits:
         contents[f"audits/{audit.corpus}.md"] = audit.markdown
     return contents
@@ -100,7 +167,9 @@ def summary(made: page.Report, out: Path) -> Mapping[str, Any]:
         "not_applicable": [{"corpus": c, "variant": v, "reason": reason} for (c, v), reason in found.reasons.items()],
         "protocol": found.params.protocol.name,
         "f1": [record for record in made.main.records if record["protocol"] == found.shown(record["corpus"], record["variant"])],
-        "figures": [asdict(figure)["name"] for figure in made.figures],
+        "withheld": list(made.withheld),
+        "warnings": list(made.warnings),
+        "figures": [figure.name for figure in made.figures],
     }
 
 

@@ -28,9 +28,10 @@ def report(
     out: Annotated[Path, typer.Option("--out", help="The folder to write; a report that stands there is replaced.")] = Path("site"),
     data: Annotated[Path, typer.Option("--data", help="Prepared corpora and draws, for audits and overlaps.")] = Path("data"),
     partial: Annotated[bool, typer.Option("--partial", help="Report what there is and mark the holes.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Leave out sentences of corpora that may not be redistributed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
 ) -> None:
-    """Tables, figures and a page over exactly the cells that a profile plans.
+    """Tables, figures and pages over exactly the cells that a profile plans.
 
     Without --partial a missing cell is an error.
 
@@ -39,6 +40,8 @@ def report(
     [bold]kfbench report[/bold]
 
     [bold]kfbench report --partial --out so-far[/bold]
+
+    [bold]kfbench report --public --out published[/bold]
 
     [bold]kfbench report --json | jq .f1[/bold]
     """
@@ -52,7 +55,7 @@ def report(
     found = aggregate.read_results(profile, results)
     if not partial:
         aggregate.require_all(found)
-    made = build.build(profile, found, data, places.store(Path()))
+    made = build.build(profile, found, data, places.store(Path()), results=results, public=public)
     build.write(made, out)
     if as_json:
         print(json.dumps(build.summary(made, out), ensure_ascii=False, indent=1))
@@ -61,4 +64,6 @@ def report(
     console.print(build.on_terminal(made.main))
     if found.gaps:
         console.print(Text(f"{len(found.gaps)} planned cells are missing; the page names them.", style="yellow"))
+    for warning in made.warnings:
+        console.print(Text(warning, style="yellow"))
     print(out / "index.html")

@@ -1,33 +1,37 @@
-"""Learning curves: dev F1 and training loss over steps."""
+"""How figures are drawn: one look, SVG and PDF, a colour a variant, the same bytes for the same numbers."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.result import load_run
-from reports.aggregate import Results, Size
-from splits.errors import KfbenchError
+from reports import fonts
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 INK, PAPER = "#1f2430", "#ffffff"
+DARK_INK, DARK_PAPER = "#e4e7ee", "#14171d"  # as the pages have them
 # Okabe and Ito (2008), without yellow, which a white page swallows. Past seven variants the dashes tell them apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 DASHES = ("-", "--", ":", "-.")
-WIDE = 10  # largest loss over smallest, from which the axis is logarithmic
+MARKERS = "osD^vP*Xhd"
+WIDE = 10  # largest value over smallest, from which an axis is logarithmic
 STYLE: Any = {
     "svg.hashsalt": "knowfree-bench",  # ids of an SVG are random otherwise
     "svg.fonttype": "none",  # text stays text: searchable, and the reader's fonts have CJK
     "text.parse_math": False,  # a `$` in a name is a dollar
     "font.size": 10,
+    "axes.titlesize": 10.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.alpha": 0.18,
     "grid.color": INK,
     "text.color": INK,
@@ -38,112 +42,68 @@ STYLE: Any = {
     "figure.facecolor": PAPER,
     "axes.facecolor": "none",
 }
-
-Curve = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """The learning curves of a corpus and size: a list of runs for each variant. `absent` runs have none in the store."""
-
-    corpus: str
-    size: Size
-    runs: Mapping[str, Sequence[Curve]]
-    absent: int
-
-    @property
-    def name(self) -> str:
-        return f"curves-{self.corpus}-{self.size}"
+NO_DATES = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawn figure, in both formats."""
+    """A drawn figure, in both formats; `about` as of a table's line."""
 
     name: str
     alt: str
     svg: bytes
-    png: bytes
+    pdf: bytes
+    corpus: str
+    size: str = ""
 
 
-def read_curves(results: Results, store: Path) -> Iterator[Curves]:
-    """Curves of the reported cells, from their `run.json`.
-
-    `results/` travels without run.json, so a machine that did not train has none: they are counted, not an error.
-    """
-    params = results.params
-    for corpus, size in ((c, s) for c in params.corpora for s in params.sizes):
-        runs: dict[str, list[Curve]] = {}
-        absent = 0
-        for variant in params.rows:
-            for row in results.block(corpus, variant, size):
-                try:
-                    curve = load_run(store / row.hash).curve
-                except KfbenchError:
-                    curve = []
-                if curve:
-                    runs.setdefault(variant, []).append(curve)
-                else:
-                    absent += 1
-        yield Curves(corpus, size, runs, absent)
+def look(variants: Sequence[str], variant: str) -> dict[str, Any]:
+    """Colour and dashes of a variant: the same in all figures of a report."""
+    i = variants.index(variant)
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i // len(COLOURS) % len(DASHES)]}
 
 
-def draw_curves(curves: Curves, variants: Sequence[str]) -> Figure:
-    """Both panels, a colour a variant: thin lines are runs, the thick one is their mean where they were evaluated at the same steps.
+def marker(variants: Sequence[str], variant: str) -> str:
+    """A shape of its own, where no line tells variants apart."""
+    return MARKERS[variants.index(variant) % len(MARKERS)]
 
-    Args:
-        variants: of the whole profile, so that a variant has one colour in all figures.
-    """
+
+@contextmanager
+def canvas(width: float, height: float) -> Iterator[Canvas]:
+    """An empty figure of a size in inches, in our style; save it inside the block."""
     import matplotlib
     from matplotlib.figure import Figure as Canvas
-    from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the report says it once, and what to do
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
         matplotlib.rcdefaults()  # a user's matplotlibrc must not change the bytes
-        matplotlib.rcParams.update(STYLE)
-        canvas = Canvas(figsize=(8.4, 3.7), layout="constrained")
-        left, right = canvas.subplots(1, 2)
-        handles = []
-        for i, variant in enumerate(variants):
-            if variant not in curves.runs:
-                continue
-            look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i // len(COLOURS) % len(DASHES)]}
-            _panel(left, curves.runs[variant], "dev_f1", 100, look)
-            _panel(right, curves.runs[variant], "loss", 1, look)
-            handles.append(Line2D([], [], linewidth=2, label=variant, **look))
-        left.set(title="F1 on dev (%)", xlabel="optimiser steps", ylim=(-2, 102))
-        right.set(title="training loss", xlabel="optimiser steps")
-        losses = [point["loss"] for runs in curves.runs.values() for curve in runs for point in curve if (point.get("loss") or 0) > 0]
-        if losses and max(losses) > WIDE * min(losses):
-            right.set_yscale("log")
-            right.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-            right.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-            right.yaxis.set_minor_formatter(NullFormatter())
-        for panel in (left, right):
-            panel.title.set_fontsize(10.5)
-            panel.margins(x=0.02)
-        what = f"{curves.corpus}, size {curves.size}"
-        canvas.suptitle(what, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
-        canvas.legend(handles=handles, loc="outside lower center", ncols=min(4, max(1, len(handles))), frameon=False)
-        images = {}
-        for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
-            out = io.BytesIO()
-            canvas.savefig(out, format=kind, dpi=160, metadata=metadata)
-            images[kind] = out.getvalue()
-    return Figure(curves.name, f"Learning curves on {what}: {', '.join(curves.runs)}", images["svg"], images["png"])
+        matplotlib.rcParams.update(STYLE | {"font.family": fonts.chain()})
+        yield Canvas(figsize=(width, height), layout="constrained")
 
 
-def _panel(axes: Axes, runs: Sequence[Curve], key: str, scale: float, look: Mapping[str, Any]) -> None:
-    lines = [[(p["step"], scale * p[key]) for p in curve if p.get(key) is not None] for curve in runs]
-    lines = [line for line in lines if line]
-    if not lines:
-        return
-    steps = [[step for step, _ in line] for line in lines]
-    same = len(lines) > 1 and all(s == steps[0] for s in steps)
-    for line in lines:
-        x, y = zip(*line, strict=True)
-        axes.plot(x, y, linewidth=0.8 if same else 1.6, alpha=0.35 if same else 0.9, marker="." if len(x) < 3 else None, **look)
-    if same:
-        mean = [sum(line[i][1] for line in lines) / len(lines) for i in range(len(steps[0]))]
-        axes.plot(steps[0], mean, linewidth=2.2, marker="o" if len(mean) < 3 else None, **look)
+def save(drawn: Canvas, name: str, alt: str, *, corpus: str, size: str = "") -> Figure:
+    """The figure as bytes."""
+    images = {}
+    for kind, metadata in NO_DATES.items():
+        out = io.BytesIO()
+        drawn.savefig(out, format=kind, metadata=metadata)
+        images[kind] = out.getvalue()
+    return Figure(name, alt, _for_both_themes(images["svg"]), images["pdf"], corpus, size)
+
+
+def title(drawn: Canvas, text: str) -> None:
+    drawn.suptitle(text, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+
+
+def legend(drawn: Canvas, handles: Sequence[Any], columns: int = 4) -> None:
+    drawn.legend(handles=handles, loc="outside lower center", ncols=min(columns, max(1, len(handles))), frameon=False)
+
+
+def _for_both_themes(svg: bytes) -> bytes:
+    """An SVG that a browser shows light or dark as its reader wants; every other program sees ink on white."""
+    swapped = [("stroke", INK, DARK_INK), ("fill", INK, DARK_INK), ("fill", PAPER, DARK_PAPER)]
+    rules = "".join(f'[style*="{what}: {light}"]{{{what}:{dark}!important}}' for what, light, dark in swapped)
+    head, tag, rest = svg.decode("utf-8").partition("<svg ")
+    attributes, end, body = rest.partition(">")
+    return f"{head}{tag}{attributes}{end}<style>@media (prefers-color-scheme:dark){{{rules}}}</style>{body}".encode()

@@ -1,70 +1,89 @@
-"""The report as a page: index.md and index.html, one file each, nothing fetched."""
+"""The pages of a report: templates filled in, nothing computed and nothing fetched."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from benchmark.config import Params
+from reports import links
 from reports.aggregate import Results
-from reports.captions import encoder_name, protocol
-from reports.figures import INK, PAPER, Figure
-from reports.formats import Table, to_markdown
+from reports.audits import Audit, Facts
+from reports.error_browser import Browser, script_json
+from reports.figures import Figure
+from reports.formats import Table, filled
+from reports.provenance import Block, Commit
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TITLE = "knowfree-bench: report"
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """The audit of a prepared corpus: the figures that the page shows, and the whole of it as Markdown."""
-
-    corpus: str
-    sentences: dict[str, int]
-    entities: int
-    repeated: int
-    shared: int  # test sentences that stand in train
-    markdown: str
+HERE = Path(__file__).parent
+STATIC = ("site.css", "tables.js", "errors.js")
+ASSETS = "assets"
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that a page shows."""
+    """All that the pages show.
+
+    `browsers` are those of the corpora whose sentences may be shown; `withheld` names the others with predictions, left out
+    since the report is `public`. `conditions` is what every number's caption would say.
+    """
 
     results: Results
+    board: Table
     main: Table
     types: Sequence[Table]
     supplement: Table
+    seen: Table
+    errors: Table | None
+    cost: Table | None
     synthesis: Table | None
+    published: Table | None
     figures: Sequence[Figure]
     audits: Sequence[Audit]
+    facts_of: Mapping[str, Facts]
+    sources: Mapping[str, Sequence[Block]]
+    commits: Sequence[Commit]
+    browsers: Sequence[Browser]
+    withheld: Sequence[str]
+    conditions: str
     absent_curves: int
+    public: bool = False
+    warnings: Sequence[str] = ()
+    more: Sequence[Table] = ()  # of the statistics
 
     @property
     def params(self) -> Params:
         return self.results.params
 
     @property
-    def downloads(self) -> list[str]:
-        """Tables as files, without their suffixes."""
-        return ["tables/f1", "tables/types", "tables/supplement", *["tables/synthesis"] * (self.synthesis is not None)]
+    def tables(self) -> dict[str, list[Table]]:
+        """What stands in `tables/`, by file name."""
+        single = [self.board, self.main, *self.more, self.supplement, self.seen, self.errors, self.cost, self.synthesis, self.published]
+        found = {table.name: [table] for table in single if table is not None}
+        return found | ({"types": list(self.types)} if self.types else {})
+
+    @property
+    def confidential(self) -> list[str]:
+        """Corpora whose sentences the pages show though they may not be redistributed."""
+        return [b.corpus for b in self.browsers if b.corpus not in self.facts_of or not self.facts_of[b.corpus].redistributable]
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The profile, a line a fact."""
         params = self.params
         cells = self.results.done
-        encoders = [f"{corpus}: {encoder_name(params.encoders[corpus])}" for corpus in params.corpora]
         return [
             ("corpora", ", ".join(params.corpora)),
             ("variants", ", ".join(params.rows)),
             ("sizes", ", ".join(map(str, params.sizes))),
             ("draws", str(params.draws)),
             ("seeds", ", ".join(map(str, params.seeds))),
-            ("protocol", protocol(params).removeprefix("Protocol ")),
-            ("encoders", "; ".join(encoders)),
             ("cells", f"{cells} of {cells + len(self.results.gaps)}"),
         ]
 
@@ -78,75 +97,71 @@ class Report:
         """Planned cells that are missing, and why."""
         return [f"{gap.cell}: {gap.why}" for gap in self.results.gaps]
 
-
-def read_audits(params: Params, data: Path) -> list[Audit]:
-    """Audits of the corpora that are prepared here; the others are left out."""
-    audits = []
-    for corpus in params.corpora:
-        source, page = data / corpus / "audit.json", data / corpus / "audit.md"
-        try:
-            found = json.loads(source.read_text(encoding="utf-8"))
-            splits = found["splits"]
-            overlaps = {(o["split"], o["within"]): o["sentences"] for o in found["overlaps"]}
-            audits.append(
-                Audit(
-                    corpus,
-                    {name: splits[name]["sentences"] for name in splits},
-                    sum(split["entities"] for split in splits.values()),
-                    sum(split["repeated"] for split in splits.values()),
-                    overlaps.get(("test", "train"), 0),
-                    page.read_text(encoding="utf-8"),
-                )
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return audits
+    def drawn(self, kind: str, corpus: str = "", size: str = "") -> list[Figure]:
+        """Figures of a kind (`sizes`, `curves`, `cost`, `types`), of a corpus and size if given."""
+        return [
+            figure
+            for figure in self.figures
+            if figure.name.startswith(f"{kind}-") and corpus in ("", figure.corpus) and size in ("", figure.size)
+        ]
 
 
-def markdown(report: Report) -> str:
-    """index.md: the tables, and links to everything else."""
-    parts = [f"# {TITLE}", "\n".join(f"- {name}: {value}" for name, value in report.facts), "## F1", to_markdown(report.main)]
-    if report.reasons:
-        parts += ["## Not applicable", "\n".join(f"- {reason}" for reason in report.reasons)]
-    if report.gaps:
-        parts += ["## Missing cells", "\n".join(f"- {gap}" for gap in report.gaps)]
-    if report.figures:
-        parts += ["## Learning curves", *(f"![{figure.alt}](figures/{figure.name}.svg)" for figure in report.figures)]
-    if report.types:
-        parts += ["## Per type", *(to_markdown(table) for table in report.types)]
-    parts += ["## Supplement", to_markdown(report.supplement)]
-    if report.synthesis:
-        parts += ["## Synthesis", to_markdown(report.synthesis)]
-    if report.audits:
-        parts += ["## Corpora", "\n".join(f"- [audit of {audit.corpus}](audits/{audit.corpus}.md)" for audit in report.audits)]
-    links = [f"[{name}.{kind}]({name}.{kind})" for name in report.downloads for kind in ("md", "tex", "csv")]
-    parts += ["## Files", "\n".join(f"- {link}" for link in ("[cells.csv](cells.csv)", *links))]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+def pages(report: Report) -> Iterator[tuple[str, str]]:
+    """Every HTML page with its name; what they share is in `assets/`."""
+    environment = _environment()
+
+    def page(name: str, template: str, **values: Any) -> tuple[str, str]:
+        root = "../" * name.count("/")
+        return name, environment.get_template(template).render(report=report, root=root, name=name, **values)
+
+    yield page("index.html", "index.html", title=TITLE)
+    browsers = {browser.corpus: browser for browser in report.browsers}
+    audits = {audit.corpus: audit for audit in report.audits}
+    for corpus in report.params.corpora:
+        known = report.facts_of.get(corpus)
+        here = {"corpus": corpus, "audit": audits.get(corpus), "facts": known, "browser": browsers.get(corpus)}
+        yield page(_file(links.corpus_page(corpus)), "corpus.html", title=f"Corpus {corpus}", **here)
+        if corpus in browsers or corpus in report.withheld:
+            yield page(_file(links.errors_page(corpus)), "errors.html", title=f"Errors on {corpus}", **here)
+        if report.sources.get(corpus):
+            title = f"Provenance on {corpus}"
+            yield page(_file(links.provenance_page(corpus)), "provenance.html", title=title, corpus=corpus, blocks=report.sources[corpus])
+    for variant in report.results.variants:
+        blocks = [(corpus, block) for corpus, found in report.sources.items() for block in found if block.variant == variant]
+        yield page(_file(links.method_page(variant)), "method.html", title=f"Method {variant}", variant=variant, blocks=blocks)
 
 
-def html(report: Report) -> str:
-    """index.html: the same, with its figures inside the file."""
+def assets() -> Iterator[tuple[str, str]]:
+    """Style sheet and scripts."""
+    for name in STATIC:
+        yield f"{ASSETS}/{name}", (HERE / "static" / name).read_text(encoding="utf-8")
+
+
+def _file(link: str) -> str:
+    """The file that a link names; links quote what a file system need not."""
+    from urllib.parse import unquote
+
+    return unquote(link)
+
+
+def _environment() -> Environment:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
+        loader=jinja2.FileSystemLoader(HERE / "templates", encoding="utf-8"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    images = [(figure, _data_uri(figure.svg)) for figure in report.figures]
-    return environment.get_template("index.html").render(title=TITLE, report=report, images=images, downloads=report.downloads)
+    environment.globals |= {"links": links, "filled": filled}
+    environment.filters |= {"quoted": lambda text: quote(str(text), safe=""), "script_json": _script}
+    return environment
 
 
-def _data_uri(svg: bytes) -> str:
-    """A figure that follows the page into the dark: its ink becomes the current colour, its paper transparent.
+def _script(value: Any) -> Any:
+    """Data for a script element."""
+    from markupsafe import Markup
 
-    The file in figures/ keeps both, since it must look right where nobody sets colours.
-    """
-    text = svg.decode("utf-8").replace(INK, "currentColor").replace(f"fill: {PAPER}", "fill: none")
-    style = f"<style>svg{{color:{INK}}}@media (prefers-color-scheme:dark){{svg{{color:#e4e7ee}}}}</style>"
-    head, tag, rest = text.partition("<svg ")
-    attributes, end, body = rest.partition(">")
-    return "data:image/svg+xml;base64," + base64.b64encode(f"{head}{tag}{attributes}{end}{style}{body}".encode()).decode("ascii")
+    return Markup(script_json(value))  # `<`, `>` and `&` are escaped in it

@@ -30,7 +30,7 @@ def synthesis_table(params: Params, data: Path) -> Table | None:
             numbers = [f"{row[part]:.2f}" for part in PARTS]
             synthetic = [f"{row['synthetic']:.0f}", f"{row['per_real']:.2f}"] if row["synthetic"] else [NOTHING, NOTHING]
             texts = [corpus if i == 0 else "", row["annotator"], str(row["size"]), *numbers, f"{row['labels']:.0f}", *synthetic]
-            lines.append(Line(tuple(map(Cell, texts)), rule=i == 0))
+            lines.append(Line(tuple(map(Cell, texts)), rule=i == 0, about={"corpus": corpus, "size": str(row["size"])}))
             records.append(row)
         notes += _notes(corpus, data) if rows else []
     if not lines:

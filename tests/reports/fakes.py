@@ -95,7 +95,7 @@ class Profile:
         f1 = [level * (1 - math.exp(-i / 2)) for i in range(12)]
         points = enumerate(zip(losses, f1, strict=True), 1)
         curve = [{"step": 25 * i, "epoch": float(i), "loss": loss, "dev_f1": dev} for i, (loss, dev) in points]
-        run = Run(hash=metrics.hash, curve=curve, seconds={}, sentences_per_second=1.0, peak_memory_mb=1.0, provenance={})
+        run = Run(hash=metrics.hash, curve=curve, seconds={"fit": 2.0}, sentences_per_second=1.0, peak_memory_mb=1.0, provenance={})
         write_text(self.root / ".kfbench" / "store" / metrics.hash / RUN, dump(run))
         return metrics
 

@@ -1,0 +1,31 @@
+"""F1 per type as a heat map, for print: pages have it as a table."""
+
+from __future__ import annotations
+
+from reports.figures import Figure, canvas, save, title
+from reports.formats import Table
+
+TOP = 0.62  # of the shade, so that ink stays legible on it
+
+
+def draw_types(table: Table, corpus: str, size: str) -> Figure | None:
+    """A heat map of a table of types; None where it has no number."""
+    columns = [i for i in range(len(table.head)) if any(line.cells[i].heat is not None for line in table.lines)]
+    if not columns:
+        return None
+    with canvas(1.9 + 0.95 * len(columns), 1.3 + 0.27 * len(table.lines)) as drawn:
+        axes = drawn.subplots()
+        shades = [[TOP * (line.cells[i].heat or 0.0) for i in columns] for line in table.lines]
+        axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for y, line in enumerate(table.lines):
+            for x, i in enumerate(columns):
+                axes.text(x, y, line.cells[i].text, ha="center", va="center", fontsize=9, color="#1f2430")
+        axes.set_yticks(range(len(table.lines)), [line.cells[0].text for line in table.lines])
+        axes.set_xticks(range(len(columns)), [table.head[i] for i in columns], rotation=30, ha="left", rotation_mode="anchor")
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.grid(False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        title(drawn, table.title)
+        return save(drawn, table.name, table.title, corpus=corpus, size=size)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reports.gate.current import Profile
     from reports.gate.judge import Exact, Judgement
-    from reports.gate.reference import Block
+    from reports.gate.reference import Block, Reference
 
 REFERENCE = Path("reference.json")
 TOLERANCE = 1.0
@@ -32,6 +32,7 @@ def gate(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="New cells and notes fail too.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Write the reference from the cells as they are now.")] = False,
+    sensitivity: Annotated[bool, typer.Option("--sensitivity", help="Only say how small a loss each block's gate would see.")] = False,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a summary in Markdown here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
@@ -44,6 +45,8 @@ def gate(
     Examples:
 
     [bold]kfbench gate --update[/bold]
+
+    [bold]kfbench gate --sensitivity[/bold]
 
     [bold]kfbench gate --tolerance 0.5 --junit gate.xml --markdown gate.md[/bold]
     """
@@ -59,6 +62,9 @@ def gate(
 
     asked: Exact = "auto" if exact is None else "always" if exact else "never"
     try:
+        if sensitivity:
+            _sensitivity(read_reference(reference), tolerance, as_json=as_json)
+            return
         profile = read_profile(load_params(params), Workspace())
         if update:
             _update(profile, reference, tolerance)
@@ -87,6 +93,23 @@ def _show(found: Judgement, reference: str, console: Console) -> None:
     console.print(output.headline(found), style="green" if found.passed else "bold red")
     for line in output.advice(found, reference):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _sensitivity(stored: Reference, tolerance: float, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from reports.gate import output
+    from reports.gate.judge import check_tolerance
+    from reports.gate.sensitivity import sensitivity
+
+    check_tolerance(tolerance)
+    seen = list(sensitivity(stored, tolerance=tolerance, watch=_progress))
+    if as_json:
+        print(json.dumps([asdict(row) for row in seen], ensure_ascii=False, indent=1))
+    else:
+        Console(highlight=False).print(output.sees_on_terminal(seen, tolerance))
 
 
 def _update(profile: Profile, reference: Path, tolerance: float) -> None:

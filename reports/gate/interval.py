@@ -7,7 +7,7 @@ import numpy as np
 from reports.bootstrap import LEVEL, REPLICATES, Counts, Interval, difference_interval, f1, resampled_f1
 
 
-def difference(now: Counts, before: Counts) -> Interval | None:
+def difference(now: Counts, before: Counts, *, replicates: int = REPLICATES) -> Interval | None:
     """The interval of F1, now - before, of paired runs; None where none can be had.
 
     With two draws or more it is that of a report: for new draws and new sentences. With one draw it says how sure the difference is for
@@ -18,7 +18,8 @@ def difference(now: Counts, before: Counts) -> Interval | None:
     """
     if now.shape != before.shape or 0 in now.shape:
         return None
-    return difference_interval(now, before) if now.shape[0] > 1 else sentence_interval(now, before)
+    interval = difference_interval if now.shape[0] > 1 else sentence_interval
+    return interval(now, before, replicates=replicates)
 
 
 def sentence_interval(now: Counts, before: Counts, *, seed: int = 0, replicates: int = REPLICATES, level: float = LEVEL) -> Interval:

@@ -91,12 +91,20 @@ def judge(
         ConfigError: a tolerance that nothing could fail.
         KfbenchError: the reference says of the same result that it has other counts.
     """
-    if not (math.isfinite(tolerance) and 0 <= tolerance < LARGEST):
-        raise ConfigError(
-            f"a tolerance of {tolerance} F1 points could fail nothing", f"Give one from 0 to below {LARGEST:.0f}; 1.0 is usual."
-        )
+    check_tolerance(tolerance)
     rows = [_row(block, profile, reference, tolerance, exact) for block in watch(_ordered(profile, reference))]
     return Judgement((*rows, *_new(profile, reference)), tolerance, strict)
+
+
+def check_tolerance(tolerance: float) -> None:
+    """A number of F1 points that something could lose.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not (math.isfinite(tolerance) and 0 <= tolerance < LARGEST):
+        mend = f"Give one from 0 to below {LARGEST:.0f}; 1.0 is usual."
+        raise ConfigError(f"a tolerance of {tolerance} F1 points could fail nothing", mend)
 
 
 def _ordered(profile: Profile, reference: Reference) -> list[Block]:

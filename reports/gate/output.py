@@ -15,6 +15,7 @@ from rich.text import Text
 
 from reports.formats import Cell, Line, Table, to_markdown
 from reports.gate.judge import Judgement, Row, Verdict
+from reports.gate.sensitivity import SHARE, Seen
 
 HEAD = ("corpus", "variant", "size", "before", "now", "diff", "interval", "verdict")
 LABELS = 3  # columns that name a row
@@ -76,6 +77,18 @@ def _together(said: Iterable[tuple[str, str]]) -> list[str]:
     for name, what in said:
         rows.setdefault(what, []).append(name)
     return [f"{', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' * (len(names) > NAMED)}: {what}" for what, names in rows.items()]
+
+
+def sees_on_terminal(seen: Iterable[Seen], tolerance: float) -> RichTable:
+    """What a gate can see, as a terminal shows it."""
+    said = f"The smallest drop of F1 that is red in {100 * SHARE:g} % of trials at a tolerance of {tolerance:g}: entities missed at random."
+    table = RichTable(caption=said, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for i, name in enumerate(("corpus", "variant", "size", "entities", "F1", "drop")):
+        table.add_column(name, justify="right" if i >= LABELS else "left", no_wrap=True)
+    for row in seen:
+        drop = "none" if row.drop is None else f"{100 * row.drop:.1f}"
+        table.add_row(*map(Text, (*map(str, row.block), str(row.entities), f"{100 * row.f1:.2f}", drop)))
+    return table
 
 
 def on_terminal(judgement: Judgement) -> RichTable:

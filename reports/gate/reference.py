@@ -155,6 +155,11 @@ class Reference(Part):
         found = stored.settings | shared  # a cell and all that it starts from share corpus and sample
         return found | {"upstream": {"variant": stored.upstream, **self._settings(stored.upstream, shared)}} if stored.upstream else found
 
+    def runs(self, block: Block) -> NDArray[np.int64]:
+        """[draws, seeds, sentences, 3]: tp, pred, gold of all runs of a block."""
+        ids = self.blocks[block]
+        return np.stack([self.counts(id) for id in ids]).reshape(len({id.draw for id in ids}), -1, len(self.corpora[block[0]].gold), 3)
+
     def counts(self, id: CellId) -> NDArray[np.int64]:
         """[sentences, 3]: tp, pred, gold."""
         cell = self.cells[str(id)]

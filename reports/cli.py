@@ -10,9 +10,11 @@ import typer
 
 from benchmark import places
 from benchmark.places import PARAMS
+from reports.comparing.command import compare
 from reports.gate.command import gate
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+commands.command()(compare)
 commands.command()(gate)
 
 

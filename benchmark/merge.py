@@ -102,6 +102,7 @@ def survey(plan: Plan, cells: Cells, sources: Sequence[Path]) -> Survey:
                 _take(found, Found(planned[name], hash, store.path(hash), given), cells.store)
             else:
                 theirs.setdefault(name, hash)  # an older one beside the right one says nothing
+        theirs = {name: theirs[name] for name in planned if name in theirs}
         ours = {name: _hash(planned[name]) for name in theirs}
         found.plans[given] = plan_hash(theirs), plan_hash(ours)
         if theirs != ours:
@@ -110,6 +111,7 @@ def survey(plan: Plan, cells: Cells, sources: Sequence[Path]) -> Survey:
                 for name, hash in theirs.items()
                 if hash != ours[name]
             ]
+    found.wanted = {cell.hash: found.wanted[cell.hash] for cell in plan.cells if cell.hash in found.wanted}
     return found
 
 

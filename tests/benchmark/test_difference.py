@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,11 @@ def test_run_json_lists_the_modules_of_the_code_in_the_hash(here: Profile) -> No
 
 def side(**changes: Any) -> Side:
     return Side("x", NAME, "0" * 64, changes)
+
+
+def test_a_line_names_the_first_modules_and_counts_the_rest() -> None:
+    a, b = (replace(side(code=str(i)), modules={f"m{j}": str(i) for j in range(5)}) for i in range(2))
+    assert compare(a, b).reasons() == ["code of m0, m1, m2 and 2 more"]
 
 
 def test_what_one_side_lacks_is_absent_and_json_leaves_it_out() -> None:

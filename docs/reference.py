@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import re
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
@@ -133,25 +134,29 @@ def walk(group: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _help(text: str) -> Iterator[str]:
-    """Paragraphs as they are; examples as code."""
+    """Paragraphs as they are; examples, in the paragraph that starts so or in those after it, as code."""
+    examples: list[str] = []
     for paragraph in inspect.cleandoc(text).replace("[bold]", "").replace("[/bold]", "").split("\n\n"):
-        if paragraph.startswith("Example:"):
-            lines = [line.strip() for line in paragraph.removeprefix("Example:").strip().splitlines()]
-            yield "Example:\n\n```sh\n" + "\n".join(lines) + "\n```\n"
+        if found := re.match(r"Examples?:\s*", paragraph):
+            examples += paragraph[found.end() :].splitlines()
+        elif paragraph.startswith("kfbench "):
+            examples += paragraph.splitlines()
         else:
             yield escape(paragraph) + "\n"
+    if examples:
+        yield "```sh\n" + "\n".join(line.strip() for line in examples) + "\n```\n"
 
 
-def _usage(name: str, params: Sequence[Any]) -> Iterator[str]:
+def _usage(command: str, params: Sequence[Any]) -> Iterator[str]:
     """The usage line, and a row an argument or option."""
     shown = [p for p in params if not getattr(p, "hidden", False) and p.name != "help"]
     arguments = [p for p in shown if p.param_type_name == "argument"]
     options = [p for p in shown if p.param_type_name == "option"]
-    words = [p.metavar or p.name.upper() for p in arguments]
-    words = [word if p.required else f"[{word}]" for word, p in zip(words, arguments, strict=True)]
-    yield f"`{' '.join([name, *words, *(['[OPTIONS]'] if options else [])])}`\n"
+    names = [(p.metavar or p.name.upper()).strip("[]") for p in arguments]
+    words = [name if p.required else f"[{name}]" for name, p in zip(names, arguments, strict=True)]
+    yield f"`{' '.join([command, *words, *(['[OPTIONS]'] if options else [])])}`\n"
     if shown:
-        names = [f"`{p.metavar or p.name.upper()}`" for p in arguments]
+        names = [f"`{name}`" for name in names]
         names += [", ".join(f"`{opt}`" for opt in (*p.opts, *p.secondary_opts)) for p in options]
         yield table(("", "default", ""), [(n, _default(p), escape(p.help or "")) for n, p in zip(names, arguments + options, strict=True)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,19 @@ from perf.estimate import Profile, Shape, grid, rates, table
 from perf.workload import encoder, labels, model, sentences
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Profile:
+    """The micro profile in a directory of its own."""
+    return copied(ROOT / "tests" / "micro", tmp_path)
+
+
+def copied(folder: Path, to: Path) -> Profile:
+    shutil.copy(folder / "params.yaml", to)
+    return Profile(to)
+
+
 N = 48
 
 
@@ -34,9 +48,8 @@ def test_spans_are_just_over_half_of_the_cells() -> None:
     assert grid("bert_crf", 0, [9]) == 0
 
 
-def test_cells_of_a_known_rate_give_their_own_time_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cells_of_a_known_rate_give_their_own_time_back(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     """The micro profile estimated from its own cells, each done at 10^9 operations a second."""
-    profile = Profile(ROOT / "tests" / "micro")
     cells = [CellId(corpus="demo_zh", variant=name, size=20, draw=0, seed=0) for name in ("bert_crf", "knowfree")]
     seconds = {cell: profile.work(cell).operations / 1e9 for cell in cells}
     runs = [(cell, run(seconds[cell]), 1000 * profile.work(cell).test) for cell in cells]
@@ -52,15 +65,14 @@ def test_cells_of_a_known_rate_give_their_own_time_back(monkeypatch: pytest.Monk
     assert [row[:3] for row in rows] == [["demo_zh", "bert_crf", 1], ["demo_zh", "knowfree", 1], ["all", "", 2]]
 
 
-def test_a_step_takes_its_least_time_however_fast_the_gpu_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = Profile(ROOT / "tests" / "micro")
+def test_a_step_takes_its_least_time_however_fast_the_gpu_is(profile: Profile) -> None:
     found = estimate.Rates({"bert_crf": 1e9}, {}, 1.0, 1)
     _, sums = table(profile, found, tflops=1e9, step=2.0)
     assert sums["GPU hours"] == pytest.approx(2 * 5 * 2.0 / 3600, rel=1e-3), "two cells of five steps"
 
 
-def test_continued_training_keeps_the_checkpoints_that_it_starts_from() -> None:
-    profile = Profile(ROOT / "demo")
+def test_continued_training_keeps_the_checkpoints_that_it_starts_from(tmp_path: Path) -> None:
+    profile = copied(ROOT / "demo", tmp_path)
     rows, _ = table(profile, estimate.Rates({"knowfree": 1e9}, {}, 1.0, 1), tflops=1.0, step=0.0)
     kept = {variant: checkpoints for _, variant, *_, checkpoints in rows}
     assert kept["knowfree_fusion"] == pytest.approx(

@@ -24,6 +24,7 @@ MARKERS = "osD^vP*Xhd"
 WIDE = 10  # largest value over smallest, from which an axis is logarithmic
 STYLE: Any = {
     "svg.hashsalt": "knowfree-bench",  # ids of an SVG are random otherwise
+    "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
     "svg.fonttype": "none",  # text stays text: searchable, and the reader's fonts have CJK
     "text.parse_math": False,  # a `$` in a name is a dollar
     "font.size": 10,

@@ -71,13 +71,17 @@ def tab(browser: Browser, site: Path, look: str = "desktop", **changes: Any) -> 
             found.wrongs.append(f"request of {route.request.url}")
             route.abort()
 
+    def failed(request: Any) -> None:
+        if request.failure != "net::ERR_ABORTED":  # by leaving the page, or by `ask`, which has noted it
+            found.wrongs.append(f"failed: {request.url}: {request.failure}")
+
     context.route("**/*", ask)
     found.page.on("console", lambda message: found.wrongs.append(f"console: {message.text}"))
     found.page.on("pageerror", lambda error: found.wrongs.append(f"error: {error}"))
-    found.page.on("requestfailed", lambda request: found.wrongs.append(f"failed: {request.url}"))
+    found.page.on("requestfailed", failed)
     found.page.on("dialog", lambda dialog: (found.wrongs.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     try:
         yield found
-        assert not found.wrongs
+        assert found.wrongs == []
     finally:
         context.close()

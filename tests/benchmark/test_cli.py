@@ -16,7 +16,22 @@ from benchmark.doctor import Finding, examine
 from splits.errors import KfbenchError
 from tests.benchmark.conftest import DICTIONARY, Profile
 
-COMMANDS = {"check", "compare", "new-method", "plan", "run", "predict", "score", "doctor", "fingerprint", "gc", "draw", "corpora", "cells", "merge"}
+COMMANDS = {
+    "check",
+    "compare",
+    "new-method",
+    "plan",
+    "run",
+    "predict",
+    "score",
+    "doctor",
+    "fingerprint",
+    "gc",
+    "draw",
+    "corpora",
+    "cells",
+    "merge",
+}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +154,18 @@ def resampled_f1(counts: Counts, *, seed: int = 0, replicates: int = REPLICATES)
     Returns:
         [replicates, ...]
     """
+    return weighted_f1(counts, sentence_weights(counts.shape[-2], seed=seed, replicates=replicates))
+
+
+def weighted_f1(counts: Counts, weights: Iterable[npt.NDArray[np.int64]]) -> Floats:
+    """F1 of every run under weights of its sentences.
+
+    Args:
+        counts: [..., sentences, 3].
+        weights: [chunk, sentences], several times.
+    Returns:
+        [weights of all chunks, ...]
+    """
     *runs, sentences, _ = counts.shape
     flat = counts.reshape(-1, sentences, 3)
     # Sums of integers below 2^24 are exact in float32, in any order: the same bytes from every machine's matrix product.
@@ -161,8 +173,8 @@ def resampled_f1(counts: Counts, *, seed: int = 0, replicates: int = REPLICATES)
     hits: npt.NDArray[Any] = np.ascontiguousarray(flat[..., 0].T, dtype=kind)
     sizes: npt.NDArray[Any] = np.ascontiguousarray((flat[..., 1] + flat[..., 2]).T, dtype=kind)
     parts = []
-    for weights in sentence_weights(sentences, seed=seed, replicates=replicates):
-        chosen: npt.NDArray[Any] = weights.astype(kind)
+    for some in weights:
+        chosen: npt.NDArray[Any] = some.astype(kind)
         parts.append(_ratio(2 * (chosen @ hits), (chosen @ sizes).astype(np.float64)))
     return np.concatenate(parts).reshape(-1, *runs)
 

@@ -30,6 +30,7 @@ from reports.seen import seen_table
 from reports.significance import Verdicts, verdicts
 from reports.size_curves import draw_sizes, lines_of
 from reports.synthesis import synthesis_table
+from reports.verdict_tables import difference_table, rank_table, variance_table
 from splits.errors import KfbenchError
 from splits.files import new_folder, write_bytes
 
@@ -54,12 +55,14 @@ def build(
     shown = [corpus for corpus in there if corpus not in withheld]
     types = tables.type_tables(found, biases)
     judged = verdicts(found)
+    more = (difference_table(found, judged, biases), rank_table(found, judged, biases), variance_table(found, judged, biases))
     found_curves = list(curves.read_curves(found, runs))
     figures = [*drawn(found, runs, types, judged), *(curves.draw_curves(c, params.rows) for c in found_curves if c.runs)]
     return page.Report(
         results=found,
         board=board(found, judged),
-        main=tables.f1_table(found, aggregate.read_overlaps(params, data), biases),
+        main=tables.f1_table(found, aggregate.read_overlaps(params, data), biases, judged),
+        more=[table for table in more if table is not None],
         types=types,
         supplement=tables.supplement(found, biases),
         seen=seen_table(found),
@@ -167,6 +170,7 @@ def summary(made: page.Report, out: Path) -> Mapping[str, Any]:
         "not_applicable": [{"corpus": c, "variant": v, "reason": reason} for (c, v), reason in found.reasons.items()],
         "protocol": found.params.protocol.name,
         "f1": [record for record in made.main.records if record["protocol"] == found.shown(record["corpus"], record["variant"])],
+        **{table.name: list(table.records) for table in made.more},
         "withheld": list(made.withheld),
         "warnings": list(made.warnings),
         "figures": [figure.name for figure in made.figures],
@@ -181,6 +185,6 @@ def on_terminal(table: Table) -> RichTable:
     for line in table.lines:
         if line.rule and shown.rows:
             shown.add_section()
-        cells = [" ".join(p for p in (c.text, f"± {c.spread}" * bool(c.spread), f"({c.remark})" * bool(c.remark)) if p) for c in line.cells]
-        shown.add_row(*map(Text, cells), style="dim" if line.aside else None)
+        cells = [Text(cell.plain, style="bold" if cell.strong else "") for cell in line.cells]
+        shown.add_row(*cells, style="dim" if line.aside else None)
     return shown

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from benchmark.config import Encoder, Params
 from benchmark.method import SCRATCH_LAYERS
+from reports.coverage import simulated
+
+if TYPE_CHECKING:
+    from reports.significance import Verdicts
 
 
 def conditions(params: Params, corpora: Iterable[str], biases: Mapping[str, str]) -> str:
@@ -22,6 +27,28 @@ def conditions(params: Params, corpora: Iterable[str], biases: Mapping[str, str]
     if params.continued:
         parts += [f"Trained on from the cell of another variant, so longer than the rest: {', '.join(params.continued)}"]
     return " ".join(f"{part}." for part in parts)
+
+
+def intervals(params: Params, judged: Verdicts | None) -> str:
+    """What an F1 cell holds, how its interval is made, and in how many simulated cases such an interval held the truth."""
+    if judged is None or not judged.intervals:
+        return "mean ± standard deviation over draws (n); no interval, which takes two draws."
+    return (
+        f"mean [{100 * judged.level:.0f} % interval] ± standard deviation over draws (n). {coverage(params, 'f1')} "
+        "Bold: separable from every other variant of its column."
+    )
+
+
+def coverage(params: Params, of: str) -> str:
+    """Over what intervals are, and their simulated coverage; `of` is `f1` or `difference`."""
+    draws, low, high = simulated(params.draws, of)
+    return f"Intervals are over draws and test sentences; simulated with {draws} draws they held the truth in {span(low, high)} of cases."
+
+
+def span(low: float, high: float) -> str:
+    """`94-97 %`"""
+    ends = [f"{100 * end:.0f}" for end in (low, high)]
+    return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]}–{ends[1]} %"
 
 
 def protocol(params: Params) -> str:

@@ -12,10 +12,12 @@ from benchmark import places
 from benchmark.places import PARAMS
 from reports.comparing.command import compare
 from reports.gate.command import gate
+from reports.power_command import power
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 commands.command()(compare)
 commands.command()(gate)
+commands.command()(power)
 
 
 @commands.callback()

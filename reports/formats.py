@@ -15,7 +15,7 @@ from tabulate import Line as Rule
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number with its spread and a remark (n, a hole, a footnote); or just text.
+    """A number with its interval, its spread and a remark (n, a hole, a footnote); or just text. `strong` is set in bold.
 
     The rest is for pages: `href` says where the number comes from (from the report's folder), `value` is what a column is
     sorted by, `bar` holds low, middle and high of an interval, `heat` is a share in [0, 1] that becomes a shade.
@@ -28,6 +28,14 @@ class Cell:
     value: float | None = None
     bar: tuple[float, float, float] | None = None
     heat: float | None = None
+    interval: str = ""
+    strong: bool = False
+
+    @property
+    def plain(self) -> str:
+        """As a line of text: `71.2 [69.8, 72.6] ± 1.1 (10)`."""
+        parts = (self.text, self.interval and f"[{self.interval}]", self.spread and f"± {self.spread}", self.remark and f"({self.remark})")
+        return " ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,8 @@ def to_markdown(table: Table) -> str:
 
 
 def _plain(cell: Cell) -> str:
-    parts = [_markdown(cell.text), f"± {cell.spread}" if cell.spread else "", f"({_markdown(cell.remark)})" if cell.remark else ""]
-    return " ".join(part for part in parts if part)
+    text = _markdown(cell.text)
+    return replace(cell, text=f"**{text}**" if cell.strong else text, remark=_markdown(cell.remark)).plain
 
 
 def _markdown(text: str) -> str:
@@ -122,6 +130,7 @@ LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "*": "{*}",
     "±": r"$\pm$",
     "–": "--",
+    "×": r"$\times$",
     "†": r"\textsuperscript{\textdagger}",
 }
 
@@ -158,7 +167,9 @@ def to_latex(table: Table) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    parts = [latex_escape(cell.text)]
+    text = latex_escape(cell.text)
+    parts = [rf"\textbf{{{text}}}" if cell.strong else text]
+    parts += [rf"{{\scriptsize [{latex_escape(cell.interval)}]}}"] if cell.interval else []
     parts += [rf"{{\scriptsize $\pm$ {latex_escape(cell.spread)}}}"] if cell.spread else []
     parts += [rf"{{\scriptsize ({latex_escape(cell.remark)})}}"] if cell.remark else []
     return " ".join(part for part in parts if part)

@@ -54,7 +54,7 @@ class Verdicts:
 
     Attributes:
         intervals: of the mean F1; entries with two draws or more.
-        groups: tie groups of a column, best first (`reports.ranks.tie_groups`).
+        groups: tie groups of a column, best first (`reports.ranks.tie_groups`); without external systems that lack one of our draws.
         ranks: mean rank over the draws that all our variants of the column have; external systems with fewer draws have none.
         overall_ranks: the mean of `ranks` over all columns, for the variants that stand in every column.
         interquartile: interquartile mean of F1 over draws.
@@ -78,6 +78,11 @@ class Verdicts:
     def comparison(self, corpus: str, variant: str, size: Size | None) -> Comparison | None:
         """A variant against the baseline; None where they share no draw, and for the baseline itself."""
         return self._compared.get((corpus, variant, size))
+
+    def tie_group(self, corpus: str, variant: str, size: Size) -> int | None:
+        """1 for the group that no other is better than, and so on."""
+        groups = self.groups.get((corpus, size), ())
+        return next((i for i, group in enumerate(groups, 1) if variant in group), None)
 
     def best(self, corpus: str, size: Size) -> str | None:
         """The variant that is separable from all others of its column, if there is one."""
@@ -152,9 +157,11 @@ def verdicts(
         protocol: None: the one that tables show.
 
     Raises:
-        KfbenchError: runs of a corpus were scored on different test sentences.
+        KfbenchError: there is no such baseline, or runs of a corpus were scored on different test sentences.
     """
     base = baseline or results.params.baseline or results.params.rows[0]
+    if base not in results.variants:
+        raise KfbenchError(f"no variant {base!r} to compare with", f"There are: {', '.join(results.variants)}.")
     corpora = {corpus: _Corpus(results, corpus, protocol, seed, replicates) for corpus in results.params.corpora}
     entries = {(corpus, *key): block for corpus, one in corpora.items() for key, block in one.blocks.items()}
     spreads = {entry: block.spread(corpora[entry[0]].sentences) for entry, block in entries.items()}
@@ -236,8 +243,11 @@ class _Corpus:
                 )
 
     def groups(self, size: Size, level: float) -> tuple[tuple[str, ...], ...]:
-        """Tie groups of a column; all its pairs are one family of Holm."""
-        ordered = self.variants(size)
+        """Tie groups of a column; all its pairs are one family of Holm.
+
+        An external system that lacks one of our draws is in none: on one or two it is separable from nothing, and would tie all others.
+        """
+        ordered = self._ranked(size)[0]
         pairs = {names: self.pair(*names, [size]) for names in combinations(ordered, 2)}
         adjusted = _holm({names: pair.strict_p for names, pair in pairs.items() if pair and pair.draws > 1})
 
@@ -249,12 +259,17 @@ class _Corpus:
         return tie_groups(ordered, separable)
 
     def ranks(self, size: Size) -> Iterator[tuple[str, float]]:
-        """Mean ranks over the draws that all our variants of the column have; an external system that lacks one of them has no rank."""
-        blocks = {variant: self.blocks[variant, size] for variant in self.variants(size)}
-        ours = {variant: block for variant, block in blocks.items() if variant not in self.external} or blocks
-        draws = sorted(set.intersection(*(set(block.draws) for block in ours.values())))
-        values = {variant: block.on(draws).values for variant, block in blocks.items() if {*draws} <= {*block.draws}}
+        """Mean ranks over the draws that all our variants of the column have."""
+        variants, draws = self._ranked(size)
+        values = {variant: self.blocks[variant, size].on(draws).values for variant in variants}
         yield from mean_ranks([{variant: float(v[i]) for variant, v in values.items()} for i in range(len(draws))]).items()
+
+    def _ranked(self, size: Size) -> tuple[list[str], list[int]]:
+        """Our variants, with the external systems that have all draws that ours share; and these draws."""
+        variants = self.variants(size)
+        have = {variant: {*self.blocks[variant, size].draws} for variant in variants}
+        shared = set.intersection(*([have[v] for v in variants if v not in self.external] or list(have.values())))
+        return [v for v in variants if v not in self.external or shared <= have[v]], sorted(shared)
 
 
 def counts_of(

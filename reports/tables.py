@@ -8,8 +8,9 @@ from typing import Any
 
 from reports import links
 from reports.aggregate import VALUES, Overlap, Results, Size, Summary, Value, type_f1
-from reports.captions import conditions
+from reports.captions import conditions, intervals
 from reports.formats import Cell, Line, Table
+from reports.significance import Verdicts
 
 NOTHING = "–"
 DAGGER = "†"  # of an external system
@@ -22,8 +23,6 @@ SUPPLEMENT = {
     "no_overlap_f1": "no-overlap F1",
 }
 OTHER = {"dev": "last", "last": "dev"}
-
-# The best number of a column is not set in bold: without a test of the difference, bold says more than is known.
 
 
 @dataclass
@@ -43,13 +42,22 @@ def _letter(i: int) -> str:
     return chr(ord("a") + i) if i < 26 else _letter(i // 26 - 1) + chr(ord("a") + i % 26)
 
 
-def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], biases: Mapping[str, str]) -> Table:
-    """Mean, standard deviation and n of F1: a row a variant of a corpus, a column a size."""
+def f1_table(
+    results: Results, overlaps: Mapping[tuple[str, Size], Overlap], biases: Mapping[str, str], judged: Verdicts | None = None
+) -> Table:
+    """Mean, interval, standard deviation and n of F1: a row a variant of a corpus, a column a size.
+
+    Bold is a number that is separable from every other of its column; without a test of the difference it would say more
+    than is known.
+    """
     params = results.params
     footnotes, lines = Footnotes(), []
     for corpus in params.corpora:
         for i, variant in enumerate(results.variants_on(corpus)):
-            cells = [_entry(results, VALUES["f1"], corpus, variant, size, footnotes, n=True) for size in params.sizes]
+            cells = [
+                _judged(_entry(results, VALUES["f1"], corpus, variant, size, footnotes, n=True), judged, corpus, variant, size)
+                for size in params.sizes
+            ]
             names = (Cell(corpus if i == 0 else ""), Cell(named(results, variant)))
             lines.append(Line((*names, *cells), rule=i == 0, about={"corpus": corpus, "variant": variant}))
         shares = [_share(overlaps.get((corpus, size))) for size in params.sizes]
@@ -60,11 +68,11 @@ def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], bia
     return Table(
         name="f1",
         title="F1 on test",
-        caption=f"Micro F1 (%) on spans and types, mean ± standard deviation over draws (n). {shared}" + _holes(results),
+        caption=f"Micro F1 (%) on spans and types: {intervals(params, judged)} {shared}" + _holes(results),
         conditions=conditions(params, params.corpora, biases),
         head=("corpus", "variant", *(_size(size) for size in params.sizes)),
         lines=tuple(lines),
-        records=tuple(_f1_records(results, overlaps)),
+        records=tuple(_f1_records(results, overlaps, judged)),
         labels=2,
         notes=footnotes.notes()
         + externals(results, params.corpora)
@@ -72,13 +80,35 @@ def f1_table(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], bia
     )
 
 
-def _f1_records(results: Results, overlaps: Mapping[tuple[str, Size], Overlap]) -> Iterator[dict[str, Any]]:
+def _judged(cell: Cell, judged: Verdicts | None, corpus: str, variant: str, size: Size) -> Cell:
+    interval = judged.intervals.get((corpus, variant, size)) if judged else None
+    if judged is None or interval is None:
+        return cell
+    return replace(cell, interval=f"{_percent(interval.low)}, {_percent(interval.high)}", strong=judged.best(corpus, size) == variant)
+
+
+def _f1_records(results: Results, overlaps: Mapping[tuple[str, Size], Overlap], judged: Verdicts | None) -> Iterator[dict[str, Any]]:
     params = results.params
     for corpus, variant, size in ((c, v, s) for c in params.corpora for v in results.variants_on(c) for s in params.sizes):
         overlap = overlaps.get((corpus, size), Overlap(None, None, False))
         beside = {"overlap_expected": overlap.expected, "overlap_observed": overlap.observed, "overlap_flagged": int(overlap.flagged)}
         for protocol in results.protocols(corpus, variant):
-            yield _record(results, VALUES["f1"], corpus, variant, size, protocol) | beside
+            shown = protocol == results.shown(corpus, variant)
+            verdict = _verdict(judged if shown else None, corpus, variant, size)
+            yield _record(results, VALUES["f1"], corpus, variant, size, protocol) | verdict | beside
+
+
+def _verdict(judged: Verdicts | None, corpus: str, variant: str, size: Size) -> dict[str, Any]:
+    entry = (corpus, variant, size)
+    interval = judged.intervals.get(entry) if judged else None
+    return {
+        "low": interval and interval.low,
+        "high": interval and interval.high,
+        "level": interval and interval.level,
+        "tie_group": judged and judged.tie_group(*entry),
+        "mean_rank": judged and judged.ranks.get(entry),
+        "interquartile_mean": judged and judged.interquartile.get(entry),
+    }
 
 
 def type_tables(results: Results, biases: Mapping[str, str]) -> list[Table]:

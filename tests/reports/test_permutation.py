@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reports import permutation
+from reports.bootstrap import f1
 from reports.permutation import holm, sign_flip, smallest_p
+from reports.simulation import World
 
 numbers = st.floats(-1, 1).map(lambda x: round(x, 3))
 
@@ -49,7 +51,7 @@ def test_the_floors_that_people_quote() -> None:
 
 
 def test_many_draws_are_flipped_at_random_and_never_give_zero() -> None:
-    differences = np.random.default_rng(2).normal(0.4, 1, 20)
+    differences = np.random.default_rng(2).normal(0.4, 1, 17)
     oracle = stats.permutation_test(
         (differences,),
         lambda x, axis: np.abs(x.mean(axis=axis)),
@@ -91,6 +93,18 @@ def test_a_true_null_is_rejected_no_more_often_than_the_level_says(draws: int, s
         assert np.mean(p <= level) <= level + 3 * np.sqrt(level * (1 - level) / trials)
     floor = smallest_p(draws)
     assert np.mean(p <= 0.05) >= 0.05 - floor - 0.02  # and it is no test that never rejects
+
+
+def test_runs_that_share_draws_seeds_and_test_sentences_keep_the_level() -> None:
+    """Counts of equal methods on one test split a trial: nothing about the differences is assumed."""
+    world = World("alike", sentences=60, ability=(0.8, 0.8), draw=0.3, own_draw=0.3, own_sentence=0.0)
+    random, trials, p, runs = np.random.default_rng(19), 800, [], []
+    for _ in range(trials):
+        found = f1(world.runs(random, 7, 2).sum(axis=-2))
+        p.append(sign_flip((found[0] - found[1]).mean(axis=1)))
+        runs.append(sign_flip((found[0] - found[1]).ravel()))
+    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
+    assert np.mean(np.array(runs) <= 0.05) > 0.08, "14 runs are not 14 replicates"
 
 
 def test_seeds_taken_for_replicates_reject_a_true_null_far_too_often() -> None:

@@ -16,6 +16,8 @@ from reports.cli import commands
 from splits.errors import KfbenchError
 from tests.reports.fakes import REASON, Profile
 
+TABLES = ("board", "f1", "differences", "ranks", "types", "supplement", "seen", "cost")
+
 
 @pytest.fixture
 def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
@@ -60,7 +62,7 @@ def no_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_everything_is_written_and_a_second_run_gives_the_same_bytes(profile):
     assert report().strip().endswith("site/index.html")
     first = contents(Path("site"))
-    tables = {f"tables/{name}.{kind}" for name in ("board", "f1", "types", "supplement", "seen", "cost") for kind in ("md", "tex", "csv")}
+    tables = {f"tables/{name}.{kind}" for name in TABLES for kind in ("md", "tex", "csv")}
     corpora, variants = ("demo_zh", "demo_en"), ("bert_crf", "cnn_ner", "knowfree_zero")
     names = [f"curves-{c}-{s}" for c in corpora for s in (50, 100)] + [f"{kind}-{c}" for c in corpora for kind in ("sizes", "cost")]
     figures = {f"figures/{name}.{kind}" for name in (*names, *(f"types-{c}-100" for c in corpora)) for kind in ("svg", "pdf")}
@@ -78,8 +80,8 @@ def test_the_f1_table_is_the_mean_and_spread_over_draws(site):
     profile, folder = site
     cells = [c for c in profile.cells() if (c.corpus, c.variant, c.size) == ("demo_zh", "knowfree_zero", 100)]
     f1 = [load_metrics(profile.folder(cell)).score.micro.f1 for cell in cells]
-    shown = f"{100 * mean(f1):.1f} ± {100 * stdev(f1):.1f} (3)"
-    assert shown in (folder / "tables/f1.md").read_text()
+    shown = rf"{100 * mean(f1):.1f} \[\d+\.\d, \d+\.\d\] ± {100 * stdev(f1):.1f} \(3\)"
+    assert re.search(shown, (folder / "tables/f1.md").read_text())
     [found] = [
         r
         for r in rows(folder / "tables/f1.csv")
@@ -89,7 +91,7 @@ def test_the_f1_table_is_the_mean_and_spread_over_draws(site):
     assert (found["n"], found["cells"], found["planned"]) == ("3", "3", "3")
 
 
-@pytest.mark.parametrize("name", ["f1", "types", "supplement"])
+@pytest.mark.parametrize("name", ["f1", "differences", "ranks", "types", "supplement"])
 @pytest.mark.parametrize("kind", ["md", "tex"])
 def test_every_caption_says_how_the_numbers_were_obtained(site, name, kind):
     text = (site[1] / f"tables/{name}.{kind}").read_text().replace("\\", "")

@@ -89,6 +89,8 @@ def test_a_baseline_is_named_or_the_profiles_or_the_first() -> None:
     assert judged(rows).baseline == "a"
     assert judged(rows, baseline="b").baseline == "b"
     assert verdicts(results(rows, baseline="b"), baseline="a", replicates=50).baseline == "a"
+    with pytest.raises(KfbenchError, match=r"no variant .z. to compare with(.|\n)*a, b"):
+        verdicts(results(rows), baseline="z")
 
 
 def test_clear_differences_make_groups_and_the_best_is_named() -> None:

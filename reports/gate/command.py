@@ -42,13 +42,7 @@ def gate(
     Exit 1 when the interval of a paired difference lies below the tolerance, when bytes differ on the reference's machine, and when a
     cell of the reference is missing, failed, stale, no longer planned or not comparable. `kfbench run` makes the cells.
 
-    Examples:
-
-    [bold]kfbench gate --update[/bold]
-
-    [bold]kfbench gate --sensitivity[/bold]
-
-    [bold]kfbench gate --tolerance 0.5 --junit gate.xml --markdown gate.md[/bold]
+    Example: kfbench gate --tolerance 0.5 --junit gate.xml --markdown gate.md
     """
     from rich.console import Console
 

@@ -34,6 +34,7 @@ class Row:
         before, after: F1 in [0, 1], the mean of the runs.
         difference: after - before.
         exact: how many of its `runs` had to be the same byte for byte.
+        lacking: there is a run without a result: it must be made before anything can be said.
         reasons: why it is red; notes: what a reader should know either way.
     """
 
@@ -44,6 +45,7 @@ class Row:
     after: float | None = None
     difference: Interval | None = None
     exact: int = 0
+    lacking: bool = False
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -121,12 +123,14 @@ def _row(block: Block, profile: Profile, reference: Reference, tolerance: float,
     reasons = _grouped([(id, why) for id, why in found.items() if isinstance(why, str)], len(ids))
     notes = _grouped([(one.id, note) for one in pairs for note in one.notes], len(ids))
     if len(pairs) < len(ids):
-        return Row(block, "unknown", len(ids), exact=len(asked), reasons=reasons, notes=notes)
+        planned = [profile.cells[id] for id in ids if id in profile.cells]
+        lacking = any(now.done is None for now in planned)
+        return Row(block, "unknown", len(ids), exact=len(asked), lacking=lacking, reasons=reasons, notes=notes)
     counts = np.stack([one.counts for one in pairs], axis=1).reshape(2, len({id.draw for id in ids}), -1, *pairs[0].counts.shape[1:])
     change = difference(*counts)
     after, before = (float(f1(side.sum(axis=-2)).mean()) for side in counts)
     verdict, why = _verdict(pairs, asked, before, change, tolerance)
-    return Row(block, verdict, len(ids), before, after, change, len(asked), (*why, *reasons), notes)
+    return Row(block, verdict, len(ids), before, after, change, len(asked), reasons=(*why, *reasons), notes=notes)
 
 
 def _verdict(

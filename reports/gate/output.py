@@ -35,13 +35,14 @@ def headline(judgement: Judgement) -> str:
 
 def advice(judgement: Judgement, reference: str) -> list[str]:
     """What to do about a red gate."""
-    if judgement.passed:
-        return []
-    lacking = any(row.verdict == "unknown" for row in judgement.rows)
-    return [
-        *["`dvc repro -k`, or `kfbench run`, makes cells that are missing, stale or failed."] * lacking,
-        f"If a change is meant, `kfbench gate --reference {reference} --update` accepts it: commit the reference with the change.",
-    ]
+    lines = []
+    if any(row.lacking for row in judgement.rows):
+        lines.append("`dvc repro -k`, or `kfbench run`, makes cells that are missing, stale or failed.")
+    if any(not row.lacking for row in judgement.red):
+        lines.append(
+            f"If a change is meant, `kfbench gate --reference {reference} --update` accepts it: commit the reference with the change."
+        )
+    return lines
 
 
 def cells(row: Row) -> tuple[str, ...]:

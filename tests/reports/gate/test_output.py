@@ -22,7 +22,7 @@ HOSTILE = 'a|b <&"\x00\x1b[31m_*`'
 ROWS = (
     Row(("demo", "same", 10), "same", 1, 0.9, 0.9, Interval(0, 0, 0, 0.95), exact=1),
     Row(("demo", "worse", 10), "worse", 1, 0.9, 0.8, Interval(-0.1, -0.12, -0.08, 0.95), reasons=("it lies below",)),
-    Row(("demo", "gone", 10), "unknown", 2, reasons=("missing: not run",)),
+    Row(("demo", "gone", 10), "unknown", 2, lacking=True, reasons=("missing: not run",)),
     Row((HOSTILE, HOSTILE, "k5"), "changed", 1, 0.5, 0.6, Interval(0.1, 0.08, 0.12, 0.95), reasons=(HOSTILE,), notes=(HOSTILE,)),
     Row(("demo", "fresh", 10), "new", 1, notes=("not in the reference",)),
 )
@@ -79,6 +79,16 @@ def test_a_terminal_of_eighty_columns_holds_the_table() -> None:
     rows = tuple(Row(name, "unknown", 1, 0.8888, 0.8888, Interval(-0.1, -0.1234, 0.1234, 0.95)) for name in names)
     Console(file=out, width=80).print(output.on_terminal(Judgement(rows, 1.0)))
     assert "…" not in out.getvalue()
+
+
+def test_advice_is_about_what_is_red() -> None:
+    gone, worse = ROWS[2], ROWS[1]
+    [run] = output.advice(Judgement((ROWS[0], gone), 1.0), "r.json")
+    assert "kfbench run" in run, "an update would be refused"
+    [accept] = output.advice(Judgement((ROWS[0], worse), 1.0), "r.json")
+    assert "--reference r.json --update" in accept
+    assert len(output.advice(RED, "r.json")) == 2
+    assert output.advice(Judgement(ROWS[:1], 1.0), "r.json") == []
 
 
 def test_no_difference_has_no_sign_of_its_own() -> None:

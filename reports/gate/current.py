@@ -14,6 +14,7 @@ from benchmark.config import Params, Protocol
 from benchmark.plan import NotApplicable, Planned, make_plan
 from benchmark.provenance import ANALYSERS, NUMERIC
 from benchmark.result import METRICS, PREDICTIONS, CellId, Metrics, load_metrics, load_run
+from benchmark.scoring import totals
 from benchmark.store import LAST_PREDICTIONS, Store
 from benchmark.workspace import Workspace
 from reports.gate.reference import digest_of
@@ -123,6 +124,8 @@ def _read(cell: Planned, settings: Settings, folder: Path, predictions: str, pro
         metrics = load_metrics(folder).model_copy(update={"shown": protocol.select, "protocol": protocol.name})
         if metrics.shown not in metrics.scores:
             return Now(cell, settings, None, "damaged", f"it has no score under {metrics.shown!r}")
+        if metrics.score.micro != totals(metrics.score.sentences):
+            return Now(cell, settings, None, "damaged", "its counts are not those of its sentences")
         sha = sha256(folder / predictions)
     except (KfbenchError, OSError) as error:
         return Now(cell, settings, None, "damaged", error.what if isinstance(error, KfbenchError) else f"{predictions}: {error.strerror}")

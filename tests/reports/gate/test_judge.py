@@ -109,6 +109,24 @@ def test_all_runs_of_a_block_are_judged_together(runs: list[tuple[int, int]]) ->
     assert row.difference.estimate == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("draws", [1, 2, 3, 5, 8])
+def test_a_large_drop_is_worse_however_few_the_draws_and_however_unlike(draws: int) -> None:
+    before = {(draw, 0): BEFORE for draw in range(draws)}
+    now = {(draw, 0): lose(lose(BEFORE, 1), 2 if draw % 2 else 1) for draw in range(draws)}
+    [row] = judge(profile(now), make_reference(profile(before)), tolerance=1).rows
+    assert row.verdict == "worse"
+
+
+def test_draws_count_where_there_are_enough() -> None:
+    """A loss in one draw of five is not sure to be one in the next draw."""
+    before = {(draw, 0): BEFORE for draw in range(5)}
+    now = before | {(0, 0): lose(lose(BEFORE, 1), 1)}
+    [row] = judge(profile(now), make_reference(profile(before)), tolerance=1).rows
+    assert row.difference is not None
+    assert row.difference.estimate < -0.05
+    assert row.verdict == "held"
+
+
 @pytest.mark.parametrize(
     ("exact", "machines", "due"),
     [

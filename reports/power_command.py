@@ -88,9 +88,7 @@ def power(
     told = f"{noise.draw:.1f} points between draws" + ("" if noise.seed is None else f", {noise.seed:.1f} between seeds of a draw")
     source = "given" if noise.freedom is None else f"observed, {noise.freedom} degrees of freedom"
     holm = f", corrected for {tested} variants" if tested > 1 else ""
-    shown = Table(
-        title="Draws needed", caption=f"Power {chance:.0%} at level {level:g}{holm}. Deviation of the paired difference: {told} ({source})."
-    )
+    shown = Table(title="Draws needed")
     shown.add_column("difference", justify="right")
     for k in seeds:
         shown.add_column(f"{k} seed{'s' if k > 1 else ''}", justify="right")
@@ -102,5 +100,6 @@ def power(
         shown.add_row(*map(Text, (f"{row[0].difference:g}", *cells)))
     console = Console()
     console.print(shown)
+    console.print(f"Power {chance:.0%} at level {level:g}{holm}. Deviation of the paired difference: {told} ({source}).", highlight=False)
     if noise.seed is None and sd is None:
         console.print("One seed was run: what more seeds in a draw would save is not known.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +26,7 @@ TICK = 0.2  # seconds between two looks at the children
 
 _worker: Worker  # of a child, and where its news go: set once, when the child starts
 _news: Queue[Any]
+_at_work = threading.Lock()  # held by a child while it runs a cell
 
 
 class Processes:
@@ -119,6 +121,16 @@ def _begin(worker: Worker, news: Queue[Any]) -> None:
     global _worker, _news
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent decides
     _worker, _news = worker, news
+    threading.Thread(target=_outlived, daemon=True).start()
+
+
+def _outlived() -> None:
+    """End this child when its parent was killed, after the cell at hand: nobody would give it another, nor end it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        with _at_work:
+            os._exit(0)
 
 
 def _run(id: CellId) -> Ended:
@@ -131,8 +143,9 @@ def _run(id: CellId) -> Ended:
     def point(found: Point) -> None:
         _news.put(("point", name, found))
 
-    try:
-        return _worker(cell, point)
-    except Busy:
-        _news.put(("waiting", name, None))
-        return _worker(cell, point, wait=True)
+    with _at_work:
+        try:
+            return _worker(cell, point)
+        except Busy:
+            _news.put(("waiting", name, None))
+            return _worker(cell, point, wait=True)

@@ -82,6 +82,22 @@ def test_what_is_done_is_kept_and_no_child_is_left(ends: str, profile: Profile) 
     assert set(states(profile.plan(), profile.store)) == {"done"}
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for children in /proc")
+def test_children_of_a_killed_parent_end_with_the_cell_at_hand(profile: Profile) -> None:
+    slow(profile, 0.5)
+    process = start(profile, **SIDE_BY_SIDE)
+    until(lambda: profile.store.cells())
+    started = children(process.pid)
+    assert len(started) == 2
+    process.kill()
+    process.communicate(timeout=60)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+    found = states(profile.plan(), profile.store)
+    assert set(found) == {"done", "missing"}, "a whole cell or none, and no lock is held"
+    assert start(profile, **SIDE_BY_SIDE).communicate(timeout=120)
+    assert set(states(profile.plan(), profile.store)) == {"done"}
+
+
 def test_workers_are_counted_or_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KFBENCH_WORKERS", raising=False)
     assert workers() == len(os.sched_getaffinity(0))

@@ -68,7 +68,7 @@ def compare(
     said = {v: methods.declared(asked.params.methods[v].method, asked.params.methods[v].params) for v in (asked.variant, asked.baseline)}
     settings, artefacts = {v: one.params for v, one in said.items()}, {v: one.artefacts for v, one in said.items()}
     progress = Console(stderr=True, highlight=False)
-    for note in unequal(asked, settings, artefacts):  # before hours are spent on it
+    for note in unequal(asked, settings, artefacts):  # before hours are spent on it; said again beside the verdict
         progress.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
     ran = run(asked, Path())
     found = None if ran.report.interrupted else judge(asked, ran, settings, artefacts)
@@ -98,12 +98,9 @@ def _table(found: Verdict) -> Table:
     from rich.table import Table
 
     title = f"{found.variant} against {found.baseline}: F1 on test, protocol {found.protocol}"
-    table = Table(title=title, box=SIMPLE, title_justify="left")
+    table = Table(title=title, box=SIMPLE, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", no_wrap=True)
-    table.add_column("draws", justify="right", no_wrap=True)
-    for head in (found.variant, found.baseline):
-        table.add_column(head, justify="right", overflow="fold")
-    for head in ("difference, 95 %", "p", "best p", "P(better)"):
+    for head in ("draws", "F1", "against", "difference, 95 %", "p", "min p", "wins"):
         table.add_column(head, justify="right", no_wrap=True)
     for line in found.lines:
         one = line.comparison

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
 from typing import Any
 
-from reports.aggregate import VALUES
+from reports.aggregate import VALUES, by_draw
 from reports.bootstrap import LEVEL
 from reports.comparing.cells import Ran
 from reports.comparing.request import Request, Size
@@ -69,7 +70,7 @@ def judge(asked: Request, ran: Ran, settings: Mapping[str, Mapping[str, Any]], a
     lines = []
     for comparison in found.comparisons:
         means = [_mean(ran, comparison, variant) for variant in (asked.variant, asked.baseline)]
-        lines.append(Line(means[0], means[1], comparison, words(comparison)))
+        lines.append(Line(means[0], means[1], comparison, words(comparison, deviation(ran, comparison))))
     notes = (*unequal(asked, settings, artefacts), *_others(asked, ran))
     return Verdict(asked.variant, asked.baseline, asked.params.protocol.name, tuple(lines), notes)
 
@@ -80,8 +81,23 @@ def _mean(ran: Ran, comparison: Comparison, variant: str) -> float | None:
     return ran.results.summary(VALUES["f1"], comparison.corpus, variant, comparison.size).mean
 
 
-def words(found: Comparison) -> str:
-    """One comparison in a sentence or two; F1 in points."""
+def deviation(ran: Ran, found: Comparison) -> float | None:
+    """Of the paired difference between draws, in F1 points; None from one draw, or where all are the same."""
+    sizes = ran.results.params.sizes if found.size is None else [found.size]
+    by_size = []
+    for size in sizes:
+        one, other = (by_draw(ran.results.block(found.corpus, v, size), VALUES["f1"]) for v in (found.variant, found.baseline))
+        by_size.append({draw: 100 * (one[draw] - other[draw]) for draw in one.keys() & other.keys()})
+    draws = sorted(set.intersection(*(set(one) for one in by_size)))
+    return (stdev(fmean(one[draw] for one in by_size) for draw in draws) or None) if len(draws) > 1 else None
+
+
+def words(found: Comparison, deviation: float | None = None) -> str:
+    """One comparison in a sentence or two; F1 in points.
+
+    Args:
+        deviation: of the difference between draws, for who wants to know how many it takes.
+    """
     where = f"on {found.corpus}, " + (f"{_sentences(found.size)}" if found.size is not None else "all sizes jointly")
     gap = f"{100 * found.mean:+.1f} F1 {where}"
     if found.difference is None or found.draws < 2:
@@ -98,8 +114,8 @@ def words(found: Comparison) -> str:
     if found.p <= ALPHA:
         return f"{gap}, {interval}, p {found.p:.3g}: the draws agree, but other test sentences might not: not settled."
     return (
-        f"{gap}, {interval}, p {found.p:.3g}: no evidence of a difference, nor that there is none: the interval says what is left open. "
-        "`kfbench power` says how many draws a difference needs."
+        f"{gap}, {interval}, p {found.p:.3g}: no evidence of a difference, nor that there is none: the interval says what is left open."
+        + (f" `kfbench power --sd {deviation:.2g}` says how many draws a difference needs." if deviation else "")
     )
 
 
@@ -120,9 +136,6 @@ def unequal(asked: Request, settings: Mapping[str, Mapping[str, Any]], artefacts
     for key in one:
         if one[key] != other[key]:
             yield f"unequal budgets: training.{key} is {one[key]} for {a}, {other[key]} for {b}."
-    if asked.taken:
-        said = ", ".join(f"{key}={value}" for key, value in asked.taken.items())
-        yield f"{a} runs with {said}, as the profile's methods do; --own-params leaves it its defaults."
     given = asked.params.methods[b].params
     for key, value in given.items():
         mine = settings[a].get(key, value)
@@ -137,6 +150,9 @@ def unequal(asked: Request, settings: Mapping[str, Mapping[str, Any]], artefacts
 
 
 def _others(asked: Request, ran: Ran) -> Iterator[str]:
+    if asked.taken:
+        said = ", ".join(f"{key}={value}" for key, value in asked.taken.items())
+        yield f"{asked.variant} runs with {said}, as the profile's methods do; --own-params leaves it its defaults."
     for pair in ran.unfit:
         yield f"n/a: {pair.corpus}: {pair.variant}: {pair.reason}; it is not compared there."
     if ran.results.gaps:

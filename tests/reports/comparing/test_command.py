@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from benchmark.config import load_params
 from benchmark.processes import Processes
-from reports.aggregate import read_results
+from reports.aggregate import Results, read_results
 from reports.comparing import cells
 from reports.comparing.cells import Drawing
 from reports.comparing.request import request
+from reports.comparing.verdict import deviation
 from reports.significance import verdicts
 from splits.draw import load_draws, materialise
 from splits.errors import ConfigError, KfbenchError
@@ -91,6 +93,27 @@ def test_the_verdict_is_that_of_a_report_on_the_same_cells(here: Profile) -> Non
         assert (row["difference"]["low"], row["difference"]["high"]) == (c.difference.low, c.difference.high)
     assert found["comparisons"][0]["mean"] > 0, "it knows twice what the other knows"
     assert found["comparisons"][0]["f1"] - found["comparisons"][0]["baseline_f1"] == pytest.approx(found["comparisons"][0]["mean"])
+
+
+def test_the_deviation_is_that_of_the_paired_difference_between_draws(here: Profile) -> None:
+    asked = request(load_params("params.yaml"), "mine.py", "lookup", sizes=[10, 20], draws=4)
+    ran = cells.run(asked, Path())
+    found = {c.size: deviation(ran, c) for c in verdicts(ran.results, baseline="lookup").comparisons}
+    f1 = {
+        (v, size): np.array([[score_of(ran.results, v, size, draw, seed) for seed in (0, 1)] for draw in range(4)]).mean(axis=1)
+        for v in ("mine", "lookup")
+        for size in (10, 20)
+    }
+    apart = {size: 100 * (f1["mine", size] - f1["lookup", size]) for size in (10, 20)}
+    assert found[10] == pytest.approx(apart[10].std(ddof=1))
+    assert found[None] == pytest.approx(((apart[10] + apart[20]) / 2).std(ddof=1))
+    assert call("power", "--sd", f"{found[10]:.2g}")[0] == 0, "what the words tell one to type"
+
+
+def score_of(results: Results, variant: str, size: int, draw: int, seed: int) -> float:
+    (row,) = (r for r in results.block("demo_zh", variant, size) if (r.cell.draw, r.cell.seed) == (draw, seed))
+    counts = np.array(row.score.sentences).sum(axis=0)
+    return float(2 * counts[0] / (counts[1] + counts[2]))
 
 
 def test_draws_beyond_the_profile_are_made_and_said_and_nothing_on_disk_changes(here: Profile) -> None:

@@ -57,6 +57,7 @@ def test_too_few_draws_are_named_with_how_many_it_takes(found: Comparison) -> No
 def test_no_evidence_is_not_evidence_of_none() -> None:
     found = Comparison("weibo", "mine", "theirs", 250, 0.01, Interval(0.01, -0.02, 0.04, 0.95), 0.4, 0.4, smallest_p(8), 0.6, 8)
     assert "no evidence of a difference, nor that there is none" in words(found)
+    assert "`kfbench power --sd 2.3` says" in words(found, 2.345)
     split = Comparison("weibo", "mine", "theirs", 250, 0.01, Interval(0.01, -0.02, 0.04, 0.95), 0.01, 0.01, smallest_p(8), 0.6, 8)
     assert "not settled" in words(split)
 

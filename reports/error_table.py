@@ -38,7 +38,8 @@ def error_table(results: Results, errors: Errors, browsable: Collection[str]) ->
             if corpus in browsable:
                 where |= {kind: links.browse(corpus, variant, size, kind) for kind in KINDS if kind != "correct"}
             numbers = [_cell(kind, means, where[kind]) for kind in KINDS]
-            lines.append(Line((*names, *numbers, Cell(str(len(cells)), value=len(cells))), rule=first, about=about))
+            runs = Cell(str(len(cells)), href=links.block(corpus, variant, size), value=len(cells))
+            lines.append(Line((*names, *numbers, runs), rule=first, about=about))
             records.append(about | {"protocol": results.shown(corpus, variant)} | means | {"cells": len(cells)})
             first = False
     if not lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from splits.schema import Span
@@ -39,10 +39,11 @@ def compare(gold: Collection[Span], predicted: Collection[Span]) -> list[Finding
     finding, so correct + type + boundary + both + missed are the gold entities and, with spurious instead of missed, the
     predicted ones (MUC's categories, Chinchor and Sundheim 1993, with a wrong boundary split by whether the type is right).
     """
-    left, found = sorted(set(gold), key=order), sorted(set(predicted), key=order)
-    findings = []
-    for kind in ("correct", "type", "boundary", "both"):
-        for one, other in list(_pairs(kind, left, found)):
+    right = sorted(set(gold) & set(predicted), key=order)
+    findings = [Finding("correct", span, span) for span in right]
+    left, found = (sorted(set(spans).difference(right), key=order) for spans in (gold, predicted))
+    for kind in ("type", "boundary", "both") if left and found else ():
+        for one, other in _pairs(kind, left, found):
             if one in left and other in found:
                 left.remove(one)
                 found.remove(other)
@@ -52,16 +53,13 @@ def compare(gold: Collection[Span], predicted: Collection[Span]) -> list[Finding
     return findings
 
 
-def _pairs(kind: str, gold: list[Span], predicted: list[Span]) -> Iterator[tuple[Span, Span]]:
+def _pairs(kind: str, gold: list[Span], predicted: list[Span]) -> list[tuple[Span, Span]]:
     """Candidates of a kind, the best first."""
     pairs = [(one, other) for one in gold for other in predicted if _fits(kind, one, other)]
-    pairs.sort(key=lambda pair: -_shared(*pair))  # stable: ties stay in text order
-    return iter(pairs)
+    return sorted(pairs, key=lambda pair: -_shared(*pair))  # stable: ties stay in text order
 
 
 def _fits(kind: str, one: Span, other: Span) -> bool:
-    if kind == "correct":
-        return one == other
     if kind == "type":
         return one[:2] == other[:2]
     return _shared(one, other) > 0 and (kind == "both" or one[2] == other[2])

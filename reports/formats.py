@@ -80,7 +80,9 @@ class Table:
         """The rows about a corpus, size, variant or protocol, all labels written out, with the notes that they need."""
         keep = [line for line in filled(self.lines, self.labels) if all(line.about.get(key) == value for key, value in about.items())]
         said = " ".join(f"{cell.text} ({cell.remark})" for line in keep for cell in line.cells)
-        notes = [note for note in self.notes if note.split(" ", 1)[0] in said or note[0].isalnum()]
+        others = {line.about[key] for line in self.lines for key, value in about.items() if line.about.get(key, value) != value}
+        elsewhere = re.compile("|".join(rf"(?<!\w){re.escape(name)}†?(:| on )" for name in sorted(others)) or "(?!)")
+        notes = [note for note in self.notes if (note[0].isalnum() or note.split(" ", 1)[0] in said) and not elsewhere.search(note)]
         return replace(self, lines=tuple(keep), notes=tuple(notes))
 
 

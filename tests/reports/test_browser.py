@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,33 +16,16 @@ import pytest
 
 from benchmark.result import PREDICTIONS
 from splits.schema import read_jsonl
-from tests.reports.browser import LOOKS, launched, tab
-from tests.reports.test_pages import html, report
+from tests.reports.browser import LOOKS, tab
+from tests.reports.test_pages import html
 from tests.reports.worlds import EVIL, HOSTILE, LABELS, World
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
 
 PAGE = 20  # sentences that the error browser shows at a time
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """After the browser: without one nothing need be made."""
-    return World(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def site(world: World) -> Path:
-    return report(world.root)
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +201,7 @@ def spans_of(world: World, corpus: str, variant: str, run: str) -> list[set[tupl
     return [{(e["start"], e["end"], e["entity"]) for e in json.loads(line)["entities"]} for line in text.split("\n")[:-1]]
 
 
-def test_the_error_browser_finds_the_sentences_with_errors_of_one_method_or_both(browser, world, site):
+def test_the_error_browser_finds_the_sentences_with_errors_of_one_method_or_both(browser, site, world):
     gold = [set(sentence.spans) for sentence in read_jsonl(world.root / "data/demo_en/test.jsonl")]
     wrong = {
         v: [spans != said for spans, said in zip(gold, spans_of(world, "demo_en", v, "100/2-0"), strict=True)]

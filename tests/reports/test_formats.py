@@ -71,3 +71,22 @@ def test_csv_parses_back(records):
     for got, given_value in zip(read, records, strict=True):
         value = given_value["value"]
         assert (got["value"] == "") if value is None else abs(float(got["value"]) - value) <= 5e-7
+
+
+def test_only_keeps_the_rows_of_one_corpus_named_in_full_and_the_notes_that_they_need():
+    rows = [("zh", "one", True), ("", "two", False), ("en", "one", True), ("", "two", False)]
+    lines, corpus = [], ""
+    for i, (name, variant, first) in enumerate(rows):
+        corpus = name or corpus
+        cells = (Cell(name), Cell(variant), Cell(f"{i}", remark="a" if i == 3 else ""))
+        lines.append(Line(cells, rule=first, about={"corpus": corpus, "variant": variant}))
+    lines.insert(2, Line((Cell(""), Cell("(shared)"), Cell("9%")), aside=True, about={"corpus": "zh"}))
+    notes = ("(a) two on en: nested", "n/a: one on en: why", "zh: kept", "! flagged", "of all")
+    whole = Table("t", "T", "", ("corpus", "variant", "F1"), tuple(lines), (), labels=2, notes=notes)
+    zh = whole.only(corpus="zh")
+    assert [[cell.text for cell in line.cells] for line in zh.lines] == [["zh", "one", "0"], ["zh", "two", "1"], ["", "(shared)", "9%"]]
+    assert zh.notes == ("zh: kept", "of all")
+    assert whole.only(corpus="en").notes == ("(a) two on en: nested", "n/a: one on en: why", "of all")
+    two = whole.only(variant="two")
+    assert [[cell.text for cell in line.cells][:2] for line in two.lines] == [["zh", "two"], ["en", "two"]]
+    assert two.notes == ("(a) two on en: nested", "zh: kept", "of all")

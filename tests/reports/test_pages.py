@@ -14,36 +14,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from typer.testing import CliRunner
 
 from benchmark.config import load_params
 from benchmark.result import PREDICTIONS, load_metrics
-from reports.cli import commands
 from reports.published import read_published
 from splits.files import write_text
 from splits.schema import read_jsonl
-from tests.reports.worlds import EVIL, HOSTILE, World
+from tests.reports.worlds import EVIL, HOSTILE, World, report
 
 VOID = ("meta", "link", "img", "br", "input")
-
-
-def report(root: Path, *options: str, out: str = "site") -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.delenv("KFBENCH_STORE", raising=False)
-        result = CliRunner().invoke(commands, ["report", "--out", out, *options], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return root / out
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def site(world: World) -> Path:
-    return report(world.root)
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,15 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from typer.testing import CliRunner
 
 from benchmark.cell import to_jsonl
 from benchmark.method import Predicted
 from benchmark.result import METRICS, PREDICTIONS, RUN, CellId, Metrics, Run, dump
 from benchmark.scoring import score
+from reports.cli import commands
 from splits.draw import materialise, write_draws
 from splits.files import write_text
 from splits.prepare import load, prepare
@@ -135,3 +138,13 @@ def guess(sentence: Sentence, labels: list[str], skill: float, rng: random.Rando
         at = rng.randrange(len(sentence.text))
         found.add((at, at + 1, rng.choice(labels)))
     return found
+
+
+def report(root: Path, *options: str, out: str = "site") -> Path:
+    """`kfbench report` in a profile's folder; where it wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.delenv("KFBENCH_STORE", raising=False)
+        result = CliRunner().invoke(commands, ["report", "--out", out, *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return root / out

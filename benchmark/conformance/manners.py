@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib.machinery import all_suffixes
 from pathlib import Path
 
 from benchmark.conformance.child import load
 from benchmark.conformance.subject import Subject, first_difference, text_of
 from benchmark.conformance.verdict import Failed
+from benchmark.conformance.watching import of_a_library
+from benchmark.fingerprint import ROOT
 from benchmark.method import Tagger
 from splits.corpus import SPLITS
+
+SYSTEM = (("etc",), ("usr",), ("lib",), ("lib64",), ("sys",))
 
 
 def saved_and_loaded(subject: Subject) -> str:
@@ -62,6 +68,21 @@ def files_read(subject: Subject) -> str:
     return "none of a corpus"
 
 
+def files_of_its_own(subject: Subject) -> str:
+    """It opens no file that no hash covers: a word list that changes would leave old results standing."""
+    ours = [Path(sys.prefix), Path(sys.base_prefix), ROOT, *(subject.folder / name for name in ("artefacts", "upstream", "saved"))]
+    seen = (subject.loading, subject.again.seen, subject.used)
+    made = frozenset[str]().union(*(one.made for one in seen))
+    for path in map(Path, (path for one in seen for path in one.read if path not in made)):
+        known = path.suffix in all_suffixes() or path.parts[1:2] in SYSTEM or any(path.is_relative_to(folder) for folder in ours)
+        if path.is_file() and not known and not of_a_library(path) and not path.is_relative_to(subject.sandbox):
+            raise Failed(
+                f"opens {path}",
+                "Write what it holds into the method's file or a field, or make it an artefact; the encoder is given.encoder.",
+            )
+    return "none"
+
+
 def files_written(subject: Subject) -> str:
     """It writes nothing but in the directory that `save` is given."""
     allowed = subject.folder / "saved" / "used"
@@ -90,4 +111,4 @@ def _short(path: Path, subject: Subject) -> str:
     return str(path.relative_to(subject.sandbox)) if path.is_relative_to(subject.sandbox) else str(path)
 
 
-CHECKS = (saved_and_loaded, inputs, files_read, files_written, process_state)
+CHECKS = (saved_and_loaded, inputs, files_read, files_of_its_own, files_written, process_state)

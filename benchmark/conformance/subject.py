@@ -222,6 +222,13 @@ class Subject:
             self.cls.load(self.save(tagger, "used")).predict(list(self.probes))
         return seen
 
+    @cached_property
+    def loading(self) -> Seen:
+        """What its file does when it is imported; of a registered method, nothing: its room was imported long ago."""
+        with watch(self.sandbox) as seen:
+            imported(self.reference)
+        return seen
+
     def steady(self) -> None:
         """Pass over what cannot be told of a tagger that does not predict the same twice.
 

@@ -24,11 +24,13 @@ class Seen:
         read: absolute paths that it opened, those that are not there included.
         written: what is there now and was not, or is other than it was; and what is gone. Caches of libraries are left out.
         steps: optimiser steps, of the suite's optimiser or any of torch's.
+        made: everything that it opened to write, gone or not.
         changed: state of the process that is not as it was: name -> (before, after).
     """
 
     read: dict[str, None] = field(default_factory=dict)
     written: dict[str, None] = field(default_factory=dict)
+    made: frozenset[str] = frozenset()
     steps: int = 0
     changed: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -87,9 +89,10 @@ def watch(sandbox: Path) -> Iterator[Seen]:
         after = state()
         seen.changed = {name: (_short(before[name]), _short(after[name])) for name in before if before[name] != after[name]}
         put_back(before)
+        seen.made = frozenset(seen.written)
         standing = {path for path in seen.written if os.path.lexists(path)}
         differing = {str(path) for path, stat in listing(sandbox).items() ^ files.items()}
-        seen.written = {path: None for path in sorted(standing | differing | _ear.taken.keys()) if not _of_a_library(Path(path))}
+        seen.written = {path: None for path in sorted(standing | differing | _ear.taken.keys()) if not of_a_library(Path(path))}
 
 
 @contextmanager
@@ -115,7 +118,7 @@ def _counting(seen: Seen) -> Iterator[None]:
         handle.remove()
 
 
-def _of_a_library(path: Path) -> bool:
+def of_a_library(path: Path) -> bool:
     """Whether a file is a cache of Python or of a library, or none at all."""
     caches = [Path.home() / ".cache", *(Path(os.environ[name]) for name in CACHES if os.environ.get(name))]
     return "__pycache__" in path.parts or path.parts[1:2] in (("dev",), ("proc",)) or any(path.is_relative_to(cache) for cache in caches)

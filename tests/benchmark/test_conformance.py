@@ -96,7 +96,7 @@ def test_a_fault_fails_its_check_and_no_other(check: str, fault: str, request: p
 
 
 def test_every_check_has_a_fault_that_fails_it() -> None:
-    others = {"code"}  # tested below: it is a file that fails it, not a class
+    others = {"code", "files_of_its_own"}  # tested below: it is a file that fails them, not a class
     assert {name_of(check) for check in CHECKS} - others == set(FAULTS)
     assert all((check.__doc__ or "").strip().endswith(".") for check in CHECKS)
 
@@ -119,6 +119,23 @@ def test_code_that_no_hash_covers_is_named(line: str, what: str, tmp_path: Path,
     results = examine(str(tmp_path / "mine.py"))
     assert failing(results) == {"code"}
     assert what in next(r.evidence for r in results if r.check == "code")
+
+
+@pytest.mark.parametrize("place", ["WORDS = READ\n\n\nclass SurfaceTagger", "in fit"])
+@pytest.mark.usefixtures("one_process")
+def test_a_file_that_no_hash_covers_is_named(place: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("Anna\n", encoding="utf-8")
+    write_method("mine", "rules", tmp_path / "mine.py")
+    text = (tmp_path / "mine.py").read_text(encoding="utf-8")
+    read = 'Path(__file__).with_name("words.txt").read_text(encoding="utf-8")'
+    if place == "in fit":
+        text = text.replace("        given.monitor(", f"        {read}\n        given.monitor(")
+    else:
+        text = text.replace("class SurfaceTagger", place.replace("READ", read), 1)
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    results = examine(str(tmp_path / "mine.py"))
+    assert failing(results) == {"files_of_its_own"}
+    assert "words.txt" in next(r.evidence for r in results if r.check == "files_of_its_own")
 
 
 @pytest.mark.parametrize("kind", ["neural", "rules"])

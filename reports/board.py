@@ -13,13 +13,13 @@ from reports.formats import Cell, Line, Table
 from reports.significance import Verdicts
 from reports.tables import NOTHING, externals, named
 
-HEAD = ("corpus", "size", "variant", "tie group", "F1", "interval", "against {baseline}", "p (Holm)", "better in", "n", "protocol")
+HEAD = ("corpus", "size", "variant", "F1", "interval", "tie group", "against {baseline}", "p (Holm)", "better in", "n", "protocol")
 LABELS = 3
 BASELINE = "baseline"
 CAPTION = (  # of the columns that are there
     ("F1", "Micro F1 (%) on test, mean ± standard deviation over draws, best first."),
-    ("tie group", "Variants of one tie group cannot be told apart."),
     ("interval", "interval: {level:.0f} %, over draws and test sentences."),
+    ("tie group", "Variants of one tie group cannot be told apart."),
     ("against {baseline}", "against {baseline}: paired difference with its interval."),
     ("p (Holm)", "p: sign flips of whole draws, corrected for the variants; in brackets the smallest that so few draws can reach."),
     ("better in", "better in: the chance that a run beats one of the baseline on the same draw."),
@@ -143,8 +143,10 @@ def _cells(entry: Entry, results: Results, baseline: str, scale: tuple[float, fl
     if judged.improvement is not None:
         better = Cell(f"{100 * judged.improvement:.0f} %", value=judged.improvement)
     group = Cell(str(judged.group) if judged.group else NOTHING, value=judged.group)
+    ours = results.params.protocol
+    protocol = ours.name if entry.protocol == ours.select else entry.protocol
     names = (Cell(entry.corpus), Cell(str(entry.size)), Cell(named(results, entry.variant)))
-    return (*names, group, number, interval, against, p, better, Cell(str(found.n), value=found.n), Cell(entry.protocol))
+    return (*names, number, interval, group, against, p, better, Cell(str(found.n), value=found.n), Cell(protocol))
 
 
 def _record(entry: Entry) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def error_table(results: Results, errors: Errors, browsable: Collection[str]) ->
             where = {kind: links.block(corpus, variant, size) for kind in KINDS}
             if corpus in browsable:
                 where |= {kind: links.browse(corpus, variant, size, kind) for kind in KINDS if kind != "correct"}
-            numbers = [_cell(kind, means, where[kind]) for kind in KINDS]
+            numbers = [_cell(kind, means, where[kind], 1 if len(cells) > 1 else 0) for kind in KINDS]
             runs = Cell(str(len(cells)), href=links.block(corpus, variant, size), value=len(cells))
             lines.append(Line((*names, *numbers, runs), rule=first, about=about))
             records.append(about | {"protocol": results.shown(corpus, variant)} | means | {"cells": len(cells)})
@@ -61,8 +61,8 @@ def _left_out(unread: Sequence[str]) -> Iterator[str]:
         yield f"Left out: {len(unread) - LISTED} more."
 
 
-def _cell(kind: str, means: Mapping[str, float], href: str) -> Cell:
+def _cell(kind: str, means: Mapping[str, float], href: str, decimals: int) -> Cell:
     paired = sum(means[k] for k in ("correct", "type", "boundary", "both"))
     whole = paired + (means["spurious"] if kind == "spurious" else means["missed"])
     share = means[kind] / whole if whole else 0.0
-    return Cell(f"{means[kind]:.1f}".removesuffix(".0"), remark=f"{100 * share:.1f}", href=href, value=means[kind])
+    return Cell(f"{means[kind]:.{decimals}f}", remark=f"{100 * share:.1f}", href=href, value=means[kind])

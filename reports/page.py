@@ -62,6 +62,11 @@ class Report:
         return self.results.params
 
     @property
+    def baseline(self) -> str:
+        """The variant that the others are compared with."""
+        return self.params.baseline or self.params.rows[0]
+
+    @property
     def tables(self) -> dict[str, list[Table]]:
         """What stands in `tables/`, by file name."""
         single = [self.board, self.main, *self.more, self.supplement, self.seen, self.errors, self.cost, self.synthesis, self.published]

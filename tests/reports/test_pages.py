@@ -14,7 +14,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
+from benchmark.cli import build_app
 from benchmark.config import load_params
 from benchmark.result import PREDICTIONS, load_metrics
 from reports.published import read_published
@@ -266,3 +268,37 @@ def test_published_figures_stand_beside_ours_under_their_own_protocol(tmp_path):
     f1 = load_metrics(small.root / "results/demo_zh/cnn_ner/50/0-0").score.micro.f1
     assert ours[0][2:5] == ["cnn_ner", "selected on dev", f"{100 * f1:.2f}"]
     assert [row[2] for row in ours] == ["cnn_ner", "<i>own"], "both variants of the method"
+
+
+def test_another_systems_predictions_have_a_page_sentences_and_what_is_declared_of_them(tmp_path, monkeypatch):
+    small = World(tmp_path, corpora=["demo_zh"], sizes=[50], draws=1)
+    monkeypatch.chdir(small.root)
+    theirs = small.root / "theirs.jsonl"
+    theirs.write_bytes((small.root / "results/demo_zh/cnn_ner/50/0-0" / PREDICTIONS).read_bytes())
+    place = ["--corpus", "demo_zh", "--size", "50", "--draw", "0", "--seed", "0"]
+    told = [*place, "--note", f"few {EVIL} shots", "--url", "https://example.org/<x>"]
+    result = CliRunner().invoke(build_app(), ["score", str(theirs), "--as", "llama", *told], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    folder = report(small.root)
+    _, _, rows = called(folder / "errors/demo_zh/50/0-0.js")
+    wrong = dict(rows)
+    assert wrong["llama"] == wrong["cnn_ner"]
+    text = (folder / "methods/llama.html").read_text(encoding="utf-8")
+    assert "External." in text
+    assert "few &lt;script&gt;" in text
+    assert "https://example.org/<x>" in "".join(read(folder / "methods/llama.html").text)
+    block = (folder / "provenance/demo_zh.html").read_text(encoding="utf-8").split('id="llama-50"')[1]
+    assert "declared and not checked: protocol dev, file theirs.jsonl" in block
+    assert "llama†" in (folder / "tables/errors.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("small")
+def test_a_partial_report_says_which_cells_are_missing_and_links_to_no_page_that_is_not_there(small):
+    for draw in small.root.glob(f"results/{HOSTILE}/knowfree/*/*"):
+        (draw / "metrics.json").unlink()
+    folder = report(small.root, "--partial")
+    assert "Partial report." in (folder / "index.html").read_text(encoding="utf-8")
+    for path in html(folder):
+        for link in read(path).links:
+            parts = urlsplit(link)
+            assert parts.scheme or not parts.path or (path.parent / unquote(parts.path)).is_file(), f"{path}: {link}"

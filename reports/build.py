@@ -89,11 +89,12 @@ def drawn(found: aggregate.Results, runs: Runs, types: list[Table], judged: Verd
     params = found.params
     bands = {entry: (interval.low, interval.high) for entry, interval in judged.intervals.items()}
     lines = {corpus: lines_of(found, corpus, bands) for corpus in params.corpora}
-    sizes = [draw_sizes(corpus, own, found, f"{100 * judged.level:.0f} % intervals") for corpus, own in lines.items() if own]
+    band = f"{100 * judged.level:.0f} % intervals"
+    sizes = [figure for corpus, own in lines.items() for figure in draw_sizes(corpus, own, found, band)]
     heat = []
     for table in types:
         about = table.lines[0].about
-        if about["size"] == str(params.sizes[-1]) and (figure := draw_types(table, about["corpus"], about["size"])):
+        if about["size"] == str(page.largest(params)) and (figure := draw_types(table, about["corpus"], about["size"])):
             heat.append(figure)
     return [*sizes, *draw_costs(found, runs), *heat]
 

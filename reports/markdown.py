@@ -22,7 +22,7 @@ def markdown(report: Report) -> str:
         parts += ["## Missing cells", "\n".join(f"- {gap}" for gap in report.gaps)]
     for table in report.more:
         parts += [f"## {table.title}", to_markdown(table)]
-    for kind, title in (("sizes", "F1 over sample size"), ("curves", "Learning curves")):
+    for kind, title in (("sizes", "F1 over sample size"), ("shots", "F1 over shots"), ("curves", "Learning curves")):
         if figures := report.drawn(kind):
             parts += [f"## {title}", *(f"![{figure.alt}](figures/{figure.name}.svg)" for figure in figures)]
     if report.types:

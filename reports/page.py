@@ -102,13 +102,23 @@ class Report:
         """Planned cells that are missing, and why."""
         return [f"{gap.cell}: {gap.why}" for gap in self.results.gaps]
 
+    @property
+    def largest(self) -> str:
+        """The size that stands for all where there is room for one."""
+        return str(largest(self.params))
+
     def drawn(self, kind: str, corpus: str = "", size: str = "") -> list[Figure]:
-        """Figures of a kind (`sizes`, `curves`, `cost`, `types`), of a corpus and size if given."""
+        """Figures of a kind (`sizes`, `shots`, `curves`, `cost`, `types`), of a corpus and size if given."""
         return [
             figure
             for figure in self.figures
             if figure.name.startswith(f"{kind}-") and corpus in ("", figure.corpus) and size in ("", figure.size)
         ]
+
+
+def largest(params: Params) -> int | str:
+    """The largest number of sentences; of shots, where a profile has nothing else."""
+    return max(params.sizes, key=lambda size: (isinstance(size, int), int(str(size).removeprefix("k"))))
 
 
 def pages(report: Report) -> Iterator[tuple[str, str]]:

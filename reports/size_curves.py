@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,8 +39,8 @@ def lines_of(results: Results, corpus: str, bands: Bands) -> Lines:
     return lines
 
 
-def draw_sizes(corpus: str, lines: Lines, results: Results, band: str) -> Figure:
-    """One figure of a corpus; numbers of sentences and k-shot sizes have a panel each.
+def draw_sizes(corpus: str, lines: Lines, results: Results, band: str) -> Iterator[Figure]:
+    """A figure of the numbers of sentences, and one of the k-shot sizes: they have no axis in common.
 
     Args:
         band: what the bands are, for the reader.
@@ -48,21 +48,22 @@ def draw_sizes(corpus: str, lines: Lines, results: Results, band: str) -> Figure
     from matplotlib.lines import Line2D
 
     sizes = [size for size in results.params.sizes if any(size in points for points in lines.values())]
-    panels = [group for kind in (int, str) if (group := [size for size in sizes if isinstance(size, kind)])]
-    with canvas(4.2 * max(1, len(panels)), 3.7) as drawn:
-        for axes, group in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    for name, kind, what in (("sizes", int, "sample size"), ("shots", str, "shots")):
+        group = [size for size in sizes if isinstance(size, kind)]
+        if not group:
+            continue
+        with canvas(4.2, 3.7) as drawn:
+            axes = drawn.subplots()
             if len(group) > 1:
                 _curves(axes, lines, group, results.variants)
+                there = [variant for variant in results.variants if variant in lines]
+                handles = [Line2D([], [], linewidth=2, label=variant, **look(results.variants, variant)) for variant in there]
+                legend(drawn, handles, columns=2)
             else:
                 _whiskers(axes, lines, group[0], results.variants)
-        if any(len(group) > 1 for group in panels):
-            names = [variant for variant in results.variants if variant in lines]
-            legend(
-                drawn, [Line2D([], [], linewidth=2, label=name, **look(results.variants, name)) for name in names], columns=2 * len(panels)
-            )
-        title(drawn, f"{corpus}: F1 on test (%)")
-        alt = f"F1 on test against sample size on {corpus}, with {band}: {', '.join(lines)}"
-        return save(drawn, f"sizes-{corpus}", alt, corpus=corpus)
+            title(drawn, f"{corpus}: F1 on test (%)")
+            alt = f"F1 on test against {what} on {corpus}, with {band}: {', '.join(lines)}"
+            yield save(drawn, f"{name}-{corpus}", alt, corpus=corpus)
 
 
 def _curves(axes: Axes, lines: Lines, group: Sequence[Size], variants: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from benchmark.config import load_params
 from reports.aggregate import VALUES, read_results
 from reports.board import BASELINE, board
 from reports.cost import cost_table, costs
+from reports.page import largest
 from reports.runs import read_runs
 from reports.significance import Verdicts, verdicts
 from reports.size_curves import draw_sizes, lines_of
@@ -81,18 +82,21 @@ def test_bands_of_the_curves_over_size_are_the_intervals(judged):
         for size, point in points.items():
             assert point.f1 == results.summary(VALUES["f1"], "demo_zh", variant, size).mean
             assert (point.low, point.high) == bands["demo_zh", variant, size]
-    text = draw_sizes("demo_zh", lines, results, "95 % intervals").svg.decode()
+    [figure] = draw_sizes("demo_zh", lines, results, "95 % intervals")
+    text = figure.svg.decode()
     assert "sentences (log scale)" in text
     assert all(name.replace("<", "&lt;").replace(">", "&gt;") in text for name in lines)
 
 
 def test_shots_and_sentences_are_not_on_one_axis(tmp_path):
-    profile = Profile(tmp_path, sizes=[50, 100, "k5"])
+    Profile(tmp_path, sizes=[50, 100, "k5"])
     results = read_results(load_params(tmp_path / "params.yaml"), tmp_path / "results")
-    text = draw_sizes("demo_zh", lines_of(results, "demo_zh", {}), results, "no intervals").svg.decode()
-    assert "sentences (log scale)" in text
-    assert "5-shot" in text
-    assert profile
+    figures = {f.name: f.svg.decode() for f in draw_sizes("demo_zh", lines_of(results, "demo_zh", {}), results, "no intervals")}
+    assert list(figures) == ["sizes-demo_zh", "shots-demo_zh"]
+    assert "sentences (log scale)" in figures["sizes-demo_zh"]
+    assert "5-shot" in figures["shots-demo_zh"]
+    assert "sentences" not in figures["shots-demo_zh"]
+    assert largest(results.params) == 100
 
 
 def test_costs_are_means_over_the_runs_that_are_there(judged):

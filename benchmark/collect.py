@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from benchmark.config import Protocol
 from benchmark.plan import Plan
 from benchmark.result import METRICS, NOT_APPLICABLE, PREDICTIONS, dump
 from benchmark.store import LAST_PREDICTIONS, Store
-from splits.files import write_text
+from splits.files import new_folder, write_text
 
 
 def collect(plan: Plan, store: Store, results: Path, protocol: Protocol) -> int:
@@ -22,10 +21,9 @@ def collect(plan: Plan, store: Store, results: Path, protocol: Protocol) -> int:
     count = 0
     for corpus, variant in plan.pairs:
         target = results / corpus / variant
-        fresh = target.with_name(f".{variant}.{os.getpid()}.tmp")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        try:
+        if target.is_symlink() or target.is_file():
+            target.unlink()
+        with new_folder(target) as fresh:
             for pair in plan.not_applicable:
                 if (pair.corpus, pair.variant) == (corpus, variant):
                     write_text(fresh / NOT_APPLICABLE, json.dumps({"reason": pair.reason}, ensure_ascii=False) + "\n")
@@ -33,12 +31,6 @@ def collect(plan: Plan, store: Store, results: Path, protocol: Protocol) -> int:
                 if (cell.id.corpus, cell.id.variant) == (corpus, variant) and cell.hash and store.done(cell.hash):
                     _copy(store, cell.hash, fresh / str(cell.id.size) / f"{cell.id.draw}-{cell.id.seed}", protocol)
                     count += 1
-            if target.is_symlink() or target.is_file():
-                target.unlink()
-            shutil.rmtree(target, ignore_errors=True)
-            fresh.rename(target)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
     return count
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from splits import corpora
 from splits.errors import ConfigError, KfbenchError
-from splits.files import sha256
+from splits.files import own_file, sha256
 from splits.source import Pinned
 
 if TYPE_CHECKING:
@@ -116,35 +116,46 @@ def _https_alone(request: httpx.Request) -> None:
 
 
 def _download(client: httpx.Client, name: str, file: Pinned, path: Path, bars: Progress, pause: Callable[[float], None]) -> None:
-    """Download a file beside its place, check it, then rename it: what stands at `path` is whole and right."""
+    """Download a file beside its place, check it, then rename it: what stands at `path` is whole and right.
+
+    Two processes that want it take turns, and the second finds it there.
+    """
     import httpx
 
     where = f"{name}: {file.name}"
     offline = f"Try again later, or put the file at CORPUS/{file.name} in a directory and set KFBENCH_MIRROR to it. Address: {file.url}"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     task = bars.add_task(where, total=file.size)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def waiting() -> None:
+        bars.update(task, description=f"{where}: waiting for another process that downloads it")
+
+    def transfer(temporary: Path) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             bars.reset(task, total=file.size)
             try:
                 _transfer(client, file, temporary, lambda count: bars.update(task, advance=count))
-                break
+                return
             except (_TransientError, httpx.TransportError) as error:
                 if attempt == ATTEMPTS or isinstance(error, httpx.UnsupportedProtocol):
                     raise KfbenchError(f"{where}: cannot be downloaded: {_why(error)} (attempt {attempt} of {ATTEMPTS})", offline) from None
                 pause(PAUSE * 2 ** (attempt - 1))
-        if fault := _fault(temporary, file):
-            raise KfbenchError(f"{where}: {fault}", f"What {file.url} sends is not the pinned file. {offline}")
-        temporary.replace(path)
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with own_file(path.with_name(f".{path.name}.tmp"), waiting) as temporary:
+            if path.is_file() and not _fault(path, file):
+                temporary.unlink()
+                return
+            transfer(temporary)
+            if fault := _fault(temporary, file):
+                raise KfbenchError(f"{where}: {fault}", f"What {file.url} sends is not the pinned file. {offline}")
+            temporary.replace(path)
     except httpx.HTTPStatusError as error:
         raise KfbenchError(f"{where}: cannot be downloaded: HTTP {error.response.status_code}", offline) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise KfbenchError(f"{where}: cannot be downloaded: {_why(error)}", offline) from None
     except OSError as error:
         raise KfbenchError(f"{path}: cannot be written: {error.strerror}", "Check space and permissions.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _transfer(client: httpx.Client, file: Pinned, temporary: Path, advance: Callable[[int], object]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,16 +72,15 @@ def sha256(path: str | Path) -> str:
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all: a temporary neighbour, flushed to disk, then renamed over the target."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with own_file(path.with_name(f".{path.name}.tmp")) as temporary:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise KfbenchError(
             f"{path}: cannot be written: {error.strerror}", "Check space and permissions; what stood there is untouched."
         ) from error
@@ -92,25 +92,110 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextmanager
+def own_file(temporary: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[Path]:
+    """A file that is this process's own until the block ends or renames it; an error in the block removes it.
+
+    It has one name, so whoever writes it next takes over what a killed process left. Of two who want it at once one waits, and
+    calls `waiting` first.
+    """
+    with _held(temporary, lambda: os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666), waiting):
+        try:
+            yield temporary
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` to write into, which then takes its place: a kill at any moment leaves the old one, none, or the new one.
 
-    An error inside leaves what stood there.
+    An error inside leaves what stood there. Of two processes that make one folder the second waits for the first; where it has
+    made the same files, it leaves the first one's in place: somebody may be reading them.
     """
     making = out.with_name(f".{out.name}.making")
-    shutil.rmtree(making, ignore_errors=True)  # left by a kill
-    making.mkdir(parents=True)
+
+    def opened() -> int:
+        making.mkdir(parents=True, exist_ok=True)
+        return os.open(making, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+
+    with _held(making, opened):
+        try:
+            for left in making.iterdir():  # by a kill
+                _remove(left)
+            yield making
+            if _same(making, out):
+                _remove(making)
+                _remove(_leaving(out))
+            else:
+                put_folder(making, out)
+        except BaseException:
+            _remove(making)
+            raise
+
+
+@contextmanager
+def _held(path: Path, opened: Callable[[], int], waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold what stands at `path`, made by `opened` where nothing does; the lock is a `flock`: it dies with its process."""
+    while True:
+        try:
+            descriptor = opened()
+        except FileNotFoundError:
+            if path.parent.is_dir():  # another process renamed it as we opened it
+                continue
+            raise
+        try:
+            _lock(descriptor, waiting)
+            if _stands_at(path, descriptor):  # else whoever held it has renamed it: what is at `path` now is another one
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, waiting: Callable[[], object]) -> None:
     try:
-        yield making
-        put_folder(making, out)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:  # a file system without locks: two at once may then disturb each other, one alone is well
+        pass
+
+
+def _stands_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same names with the same bytes."""
+    if not other.is_dir():
+        return False
+    try:
+        names, others = ({path.relative_to(top): path for path in top.rglob("*")} for top in (one, other))
+        return names.keys() == others.keys() and all(
+            path.is_dir() == others[name].is_dir() and (path.is_dir() or path.read_bytes() == others[name].read_bytes())
+            for name, path in names.items()
+        )
+    except OSError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    """Whatever it is, and if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def put_folder(made: Path, out: Path) -> None:
     """Rename a folder over another; a failure puts the old one back."""
-    leaving = out.with_name(f".{out.name}.leaving")
-    shutil.rmtree(leaving, ignore_errors=True)
+    leaving = _leaving(out)
+    _remove(leaving)
     if out.exists():
         out.rename(leaving)
     try:
@@ -119,4 +204,9 @@ def put_folder(made: Path, out: Path) -> None:
         if leaving.exists():
             leaving.rename(out)
         raise
-    shutil.rmtree(leaving, ignore_errors=True)
+    _remove(leaving)
+
+
+def _leaving(out: Path) -> Path:
+    """Where a folder stands while another takes its place."""
+    return out.with_name(f".{out.name}.leaving")

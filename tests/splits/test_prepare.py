@@ -61,6 +61,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 def test_a_failure_leaves_the_old_corpus(tmp_path, monkeypatch, module, step):
     out = tmp_path / "demo_ja"
     prepare.prepare("demo_ja", out)
+    (out / "audit.md").write_text("of an older version\n")  # the same files would not be put in their own place
     before = bytes_of(out)
 
     def fail(*_: object) -> None:

@@ -16,6 +16,7 @@ from benchmark.predictions import read_predictions
 from benchmark.result import METRICS, PREDICTIONS, CellId, Metrics, dump
 from benchmark.scoring import score
 from benchmark.workspace import Data
+from splits import names
 from splits.errors import ConfigError, CorpusError, KfbenchError
 from splits.files import new_folder, sha256, write_text
 from splits.labels import Inventory
@@ -71,8 +72,10 @@ def check(claim: Claim, params: Params) -> None:
     ):
         if value not in there:
             raise ConfigError(f"the profile has no {kind} {value!r}", f"It has: {', '.join(map(str, there))}.")
-    if claim.url and not re.match(r"https?://\S+$", claim.url):
-        raise ConfigError(f"--url {claim.url!r}", "It starts with https:// or http://.")
+    if fault := names.fault(cell.variant):
+        raise ConfigError(f"the name {cell.variant!r} {fault}", names.MEND)
+    if claim.url and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", claim.url):
+        raise ConfigError(f"--url {claim.url!r}", "It starts with https:// or http://, and names no user and no password: pages show it.")
 
 
 def assess(claim: Claim, file: Path, data: Data, board: Path) -> Entry:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib.metadata import entry_points, version
 
 import typer
 
 from splits.errors import KfbenchError
+from splits.terminal import shown
 
 GROUP = "kfbench.commands"  # entry points: each a `typer.Typer` whose commands join ours
 
@@ -50,4 +52,7 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:  # `kfbench plan | head`
         sys.stderr.close()
+        sys.exit(1)
+    except Exception:  # a bug of ours: its traceback may quote a corpus, or an address with its password
+        print(shown(traceback.format_exc().rstrip()), file=sys.stderr)
         sys.exit(1)

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchmark.method import Budget, EncoderSpec
+from splits import names
 from splits.errors import ConfigError
+from splits.plain_yaml import read_yaml
 
 
 class Strict(BaseModel):
@@ -94,7 +95,7 @@ class Variant(Strict):
 
 
 def _size(value: int | str) -> int | str:
-    if isinstance(value, str) and not (value[:1] == "k" and value[1:].isdigit() and int(value[1:]) > 0):
+    if isinstance(value, str) and not (value[:1] == "k" and value[1:].isascii() and value[1:].isdigit() and int(value[1:]) > 0):
         raise ValueError(f"a size is a number of sentences (250) or k-shot (k5), not {value!r}")
     if isinstance(value, int) and value < 1:
         raise ValueError("a size is at least 1")
@@ -134,6 +135,10 @@ class Params(Strict):
         for kind, values in lists.items():
             if len(set(values)) != len(values):
                 raise ValueError(f"`{kind}` names something twice")
+        for kind, values in {"corpora": self.corpora, "variants": self.rows, "methods": list(self.methods)}.items():
+            for name in values:
+                if fault := names.fault(name, corpus=kind == "corpora"):
+                    raise ValueError(f"`{kind}`: the name {name[:60]!r} {fault}. {names.MEND}")
         for variant in self.rows:
             if variant not in self.methods:
                 raise ValueError(f"variant {variant!r} is not defined under `methods`, which has: {', '.join(self.methods)}")
@@ -163,13 +168,9 @@ def load_params(path: str | Path) -> Params:
     """Read and validate a params file."""
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file", "Run kfbench in a profile's directory (the root, or demo/), or give --params.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}", "Mend the file.") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a mapping of parameters", "See docs/profiles.md.")
     try:

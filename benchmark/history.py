@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from benchmark.fingerprint import ROOT, of_method
 from splits.errors import KfbenchError
+
+COMMIT = re.compile(r"[0-9a-f]{7,64}")  # it comes from a run.json, perhaps another machine's: git must not take it for an option
 
 
 @cache
@@ -34,6 +37,8 @@ def modules_at(commit: str, method: str, code: str, root: Path = ROOT) -> Mappin
 
 
 def _archive(commit: str, root: Path) -> bytes | None:
+    if not COMMIT.fullmatch(commit):
+        return None
     try:
         done = subprocess.run(["git", "-C", str(root), "archive", "--format=tar", commit], capture_output=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from benchmark.method import Predicted
 from benchmark.tagged import SCHEMES, Tagged, decode, read_tagged, scheme_of, sentences_of
+from splits import plain_json
 from splits.errors import ConfigError, CorpusError
 from splits.files import text_lines
 from splits.schema import Sentence, read_jsonl
@@ -107,7 +107,7 @@ def _from_jsonl(path: Path, gold: Sequence[Sentence]) -> list[list[Predicted]]:
 
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = plain_json.loads(line)
     except ValueError as error:
         raise CorpusError(path, number, f"not JSON: {error}", "A line is an object.") from None
     if not isinstance(row, dict) or not isinstance(row.get("entities"), list):

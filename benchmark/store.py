@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from benchmark.result import METRICS, CellId, Metrics, Run, load_metrics, load_run
 from splits.errors import KfbenchError
 from splits.files import write_text
+from splits.terminal import shown
 
 LAST_PREDICTIONS = "predictions.last.jsonl"  # of the last step's tagger; PREDICTIONS are of the one chosen on dev
 MANIFEST = "cell.json"  # cell, configuration, and sha256 of every other file
@@ -161,14 +162,17 @@ class Store:
     def fail(self, hash: str, failure: Failure) -> None:
         """Keep why a cell failed; it is no result, and the next run tries again."""
         self.root.mkdir(parents=True, exist_ok=True)
-        write_text(self._failure_file(hash), json.dumps(vars(failure), ensure_ascii=False, indent=1) + "\n")
+        row = {name: shown(value) if isinstance(value, str) else value for name, value in vars(failure).items()}
+        write_text(self._failure_file(hash), json.dumps(row, ensure_ascii=False, indent=1) + "\n")
 
     def failure(self, hash: str) -> Failure | None:
         """Why the last run of a cell failed, or None."""
         try:
-            return Failure(**json.loads(self._failure_file(hash).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            found = Failure(**json.loads(self._failure_file(hash).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
+        texts = (found.cell, found.error, found.traceback, found.time)
+        return found if all(isinstance(text, str) for text in texts) and isinstance(found.seconds, int | float) else None
 
     def _failure_file(self, hash: str) -> Path:
         return self.root / f"{hash}.failed.json"

@@ -150,8 +150,11 @@ def draw(
     Example: [bold]kfbench draw weibo --size 250 --size k5 --draws 10[/bold]
     """
     from splits.draw import materialise, write_draws, write_manifest
+    from splits.names import MEND, fault
     from splits.prepare import load
 
+    if wrong := fault(corpus, corpus=True):
+        raise ConfigError(f"the name {corpus!r} {wrong}", MEND)
     read = load(data / corpus)
     sizes, number = _asked(size, draws, params)
     if manifest:
@@ -200,14 +203,11 @@ def _raw(params: Path) -> dict[str, Any]:
     """The params file unvalidated; no mapping is an empty one.
 
     Raises:
-        ConfigError: it is not YAML.
+        ConfigError: it cannot be read, or is not YAML.
     """
-    import yaml
+    from splits.plain_yaml import read_yaml
 
-    try:
-        values = yaml.safe_load(params.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{params}: not YAML: {error}", "Mend the file.") from None
+    values = read_yaml(params)
     return values if isinstance(values, dict) else {}
 
 

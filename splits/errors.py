@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from splits.terminal import shown
+
 
 class KfbenchError(Exception):
     """An error with a mend; the command line prints it without a traceback and exits non-zero.
@@ -19,7 +21,7 @@ class KfbenchError(Exception):
         self.mend = mend
 
     def __str__(self) -> str:
-        return f"{self.what}\n  {self.mend}" if self.mend else self.what
+        return shown(f"{self.what}\n  {self.mend}" if self.mend else self.what)
 
 
 class CorpusError(KfbenchError):

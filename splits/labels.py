@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from splits import plain_json
 from splits.errors import CorpusError
 from splits.files import text_lines, write_text
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # in no name of a label: it is a line of labels.txt and a word on terminals
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Inventory:
             raise ValueError(f"label {next(n for n in names if names.count(n) > 1)!r} stands twice")
         if "O" in names or "" in names:
             raise ValueError("`O` and the empty name are no labels of an entity")
+        if control := next((name for name in names if CONTROL.search(name)), None):
+            raise ValueError(f"label {control!r} holds a control character")
         if not names:
             raise ValueError("there is no label besides O")
         kinds = [label.is_target for label in self.labels]
@@ -97,7 +103,7 @@ def _from_json(path: Path) -> list[Label]:
     parts = lines if path.suffix == ".jsonl" else [(1, "\n".join(line for _, line in lines))]
     for number, part in parts:
         try:
-            found = json.loads(part, object_pairs_hook=_once)
+            found = plain_json.loads(part)
         except json.JSONDecodeError as error:
             raise CorpusError(path, number + error.lineno - 1, f"not JSON: {error.msg}", "Mend the file.") from None
         if not isinstance(found, dict):
@@ -121,13 +127,6 @@ def _from_json(path: Path) -> list[Label]:
         if name != "O":
             labels.append(Label(name, row["is_target"], row["count"], weight))
     return labels
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)!r} stands twice")
-    return dict(pairs)
 
 
 def write_labels(path: str | Path, inventory: Inventory) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from splits import corpora, present
+from splits import corpora, plain_json, present
 from splits.audit import audit
 from splits.corpus import SPLITS, Corpus
 from splits.download import CACHE, fetch
@@ -118,9 +118,11 @@ def _facts(directory: Path) -> dict[str, Any]:
     path = directory / FACTS
     mend = "Run `kfbench corpora prepare` again."
     try:
-        found = json.loads("\n".join(line for _, line in text_lines(path)))
+        found = plain_json.loads("\n".join(line for _, line in text_lines(path)))
     except json.JSONDecodeError as error:
         raise CorpusError(path, error.lineno, f"not JSON: {error.msg}", mend) from None
+    except ValueError as error:
+        raise CorpusError(path, None, str(error), mend) from None
     kinds = {"name": str, "language": str, "nested": bool, "redistributable": bool, "labels": list, "content": dict}
     if not isinstance(found, dict) or found.get("format") != FORMAT or any(type(found.get(key)) is not kind for key, kind in kinds.items()):
         raise CorpusError(path, None, f"not the facts of a prepared corpus in format {FORMAT}", mend)

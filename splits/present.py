@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splits import names, plain_json
 from splits.corpus import SPLITS, Corpus
 from splits.errors import ConfigError, CorpusError
 from splits.files import text_lines, write_text
@@ -54,7 +55,7 @@ def read_present(path: str | Path) -> dict[str, Present]:
     """
     path = Path(path)
     try:
-        found = json.loads("\n".join(line for _, line in text_lines(path)), object_pairs_hook=_once)
+        found = plain_json.loads("\n".join(line for _, line in text_lines(path)))
     except json.JSONDecodeError as error:
         raise CorpusError(path, error.lineno, f"not JSON: {error.msg} at column {error.colno}", FORM) from None
     except ValueError as error:
@@ -64,24 +65,19 @@ def read_present(path: str | Path) -> dict[str, Present]:
     return {name: _entry(path, name, row) for name, row in found.items()}
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)!r} stands twice")
-    return dict(pairs)
-
-
 def _entry(path: Path, name: str, row: Any) -> Present:
     def wrong(what: str) -> CorpusError:
         return CorpusError(path, None, f"corpus {name!r}: {what}", FORM)
 
     if not NAME.fullmatch(name):
         raise wrong("its name must be letters, digits, `_`, `-` and `.`, since a folder is named after it")
+    if fault := names.fault(name, corpus=True):
+        raise wrong(f"its name {fault}")
     if not isinstance(row, dict):
         raise wrong("expected an object")
     keys = (*SPLITS, "labels")
     for key in keys:
-        if not isinstance(row.get(key), str) or not row[key]:
+        if not isinstance(row.get(key), str) or not row[key] or "\0" in row[key]:
             raise wrong(f"`{key}` must be a path")
     language, nested = row.get("language", UNKNOWN_LANGUAGE), row.get("nested", False)
     if not isinstance(language, str) or not language:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from splits import plain_json
 from splits.errors import CorpusError
 from splits.files import text_lines, write_text
+from splits.labels import CONTROL
 
 Span = tuple[int, int, str]  # start, end (exclusive), label
 
@@ -130,6 +132,8 @@ def _entity(row: Any, text: tuple[str, ...], wrong: Any) -> Entity:
         raise wrong("an entity needs integers `start` and `end`")
     if not isinstance(label, str) or not label or label == "O":
         raise wrong(f"an entity needs a label other than O as `entity`, found {label!r}")
+    if CONTROL.search(label):
+        raise wrong(f"the label {label!r} holds a control character")
     if not 0 <= start < end <= len(text):
         raise wrong(f"entity {start}:{end} does not lie in a sentence of {len(text)} tokens")
     if "text" in row and row["text"] != list(text[start:end]):
@@ -150,9 +154,11 @@ def read_jsonl(path: str | Path, *, split: str | None = None) -> list[Sentence]:
         if not line.strip():
             raise CorpusError(path, number, "empty line", "Remove it: every line of a JSONL file is one sentence.")
         try:
-            row = json.loads(line)
+            row = plain_json.loads(line)
         except json.JSONDecodeError as error:
             raise CorpusError(path, number, f"not JSON: {error.msg} at column {error.colno}", "Mend or remove the line.") from None
+        except ValueError as error:
+            raise CorpusError(path, number, str(error), "Mend or remove the line.") from None
         sentence = from_json(row, file=path, line=number, split=split or path.stem)
         if sentence.id in seen:
             raise CorpusError(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import typer
 
 from benchmark.commands.common import AsJson, commands, print_json
+from splits.terminal import shown
 
 COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
 
@@ -21,7 +22,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     from benchmark.doctor import examine
 
-    found = examine()
+    found = [replace(finding, detail=shown(finding.detail)) for finding in examine()]  # an address in the environment may hold a password
     if as_json:
         print_json([asdict(finding) for finding in found])
     else:

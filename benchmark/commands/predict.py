@@ -12,6 +12,7 @@ import typer
 
 from benchmark.commands.common import ParamsFile, commands
 from benchmark.places import PARAMS
+from splits import plain_json
 from splits.errors import ConfigError, CorpusError
 from splits.schema import Entity, Sentence, from_json, to_json
 
@@ -83,7 +84,8 @@ def _about(directory: Path) -> dict[str, str]:
 
 def _lines(file: str) -> list[str]:
     try:
-        return (sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")).splitlines()
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return text.split("\n")  # a line separator of Unicode is a letter of its sentence
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(file, None, f"cannot be read: {error}", "Give a UTF-8 file, or - for stdin.") from None
 
@@ -95,7 +97,7 @@ def _sentences(lines: Iterable[str], file: str, unit: Unit) -> Iterator[Sentence
             continue
         if line.lstrip().startswith("{"):
             try:
-                row = json.loads(line)
+                row = plain_json.loads(line)
             except ValueError as error:
                 raise CorpusError(file, number, f"not JSON: {error}", "Raw text must not start with a brace.") from None
             yield from_json({"entities": [], **row}, file=file, line=number, split="line")

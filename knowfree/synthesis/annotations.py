@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from splits import plain_json
 from splits.errors import CorpusError
 from splits.files import text_lines, write_text
 from splits.schema import Span
@@ -41,8 +42,8 @@ def read_annotations(path: str | Path) -> list[Annotation]:
     found: dict[str, Annotation] = {}
     for number, line in text_lines(path):
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
+            row = plain_json.loads(line)
+        except ValueError:
             raise CorpusError(path, number, "not JSON", FORM) from None
         if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("spans"), list):
             raise CorpusError(path, number, "expected an object with a string `id` and a list `spans`", FORM)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import yaml
 
+from splits import plain_yaml
 from splits.errors import ConfigError
 from splits.files import text_lines, write_text
 
@@ -162,8 +163,8 @@ def read_overrides(path: str | Path) -> dict[str, str | None]:
     """
     text = "\n".join(line for _, line in text_lines(path))
     try:
-        rows = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        rows = plain_yaml.parse(text)
+    except (yaml.YAMLError, ValueError) as error:
         where = getattr(error, "problem_mark", None)
         line = f":{where.line + 1}" if where else ""
         raise ConfigError(f"{path}{line}: not YAML", "A line is `name: LABEL`, or `name: null` to drop the name.") from None

@@ -14,6 +14,7 @@ from benchmark.config import Params, Variant
 from benchmark.fingerprint import names
 from benchmark.reference import imported, reference
 from splits.errors import ConfigError
+from splits.plain_yaml import parse
 
 Size = int | str
 
@@ -157,8 +158,8 @@ def settings_of(texts: Sequence[str]) -> dict[str, Any]:
         if not equals or not key.isidentifier() or key in found:
             raise ConfigError(f"--param {text!r}", "Write each once: --param key=value.")
         try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            found[key] = parse(value)
+        except (yaml.YAMLError, ValueError):
             raise ConfigError(f"--param {text!r}: the value is not YAML", 'Quote it: --param "key=value".') from None
         if isinstance(found[key], str):
             with suppress(ValueError):  # YAML reads 1e-3 as a word

@@ -95,7 +95,7 @@ def test_tags_that_do_not_fit_gold_are_refused_with_their_line(old: str, new: st
         ({"start": 0, "end": 2, "entity": "LOC", "text": ["York"]}, "says"),
         ({"start": 0, "end": 2, "entity": "LOC", "text": 7}, "says 7"),
         ({"start": 0, "end": 2, "entity": "LOC", "score": "high"}, "has the score 'high'"),
-        ({"start": 0, "end": 2, "entity": "LOC", "score": float("nan")}, "has the score nan"),
+        ({"start": 0, "end": 2, "entity": "LOC", "score": float("nan")}, "NaN is no number"),
         ({"start": 0, "end": 2, "entity": ""}, "does not lie"),
     ],
 )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from benchmark.cell import Point
+from benchmark.local import ENGINE, Local, local
 from benchmark.plan import Planned
 from benchmark.store import Busy
 from benchmark.worker import Ended, Worker
 from splits.errors import ConfigError
-
-ENGINE = "KFBENCH_ENGINE"  # from the environment, never from params: dvc.lock is the same wherever cells run
 
 
 class Watch(Protocol):
@@ -73,22 +72,26 @@ class Serial:
         watch.ended(cell, how)
 
 
-def _processes() -> Engine:
+def _serial(where: Local) -> Engine:
+    return Serial()
+
+
+def _processes(where: Local) -> Engine:
     from benchmark.processes import Processes
 
-    return Processes()
+    return Processes(where.cores)
 
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"serial": Serial, "processes": _processes}
+ENGINES: Mapping[str, Callable[[Local], Engine]] = {"serial": _serial, "processes": _processes}
 
 
-def engine() -> Engine:
-    """The engine that the environment names.
+def engine(root: Path | str = ".") -> Engine:
+    """The engine that the environment names, or the local file of the profile in `root`.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or a setting is wrong.
     """
-    name = os.environ.get(ENGINE, "serial")
-    if name not in ENGINES:
-        raise ConfigError(f"{ENGINE}={name}: there is no such engine", f"Known: {', '.join(ENGINES)}.")
-    return ENGINES[name]()
+    where = local(root)
+    if where.engine not in ENGINES:
+        raise ConfigError(f"{ENGINE}={where.engine}: there is no such engine", f"Known: {', '.join(ENGINES)}.")
+    return ENGINES[where.engine](where)

@@ -22,6 +22,7 @@ SHARED = ("benchmark.cell", "benchmark.scoring")  # what every cell runs, whatev
 # changes a number, so a change there must not train anything again.
 EXCLUDED = (
     "benchmark.cli",
+    "benchmark.cluster",
     "benchmark.collect",
     "benchmark.commands",
     "benchmark.config",
@@ -31,6 +32,7 @@ EXCLUDED = (
     "benchmark.fingerprint",
     "benchmark.hashing",
     "benchmark.index",
+    "benchmark.local",
     "benchmark.plan",
     "benchmark.processes",
     "benchmark.progress",

@@ -9,19 +9,20 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from queue import Empty
 from typing import Any
 
 from benchmark.cell import Point
 from benchmark.engine import Report, Watch
+from benchmark.local import WORKERS
 from benchmark.plan import Filter, Planned, make_plan
 from benchmark.result import CellId
 from benchmark.store import Busy
 from benchmark.worker import Ended, Worker
-from splits.errors import ConfigError, KfbenchError
+from splits.errors import KfbenchError
 
-WORKERS = "KFBENCH_WORKERS"  # how many; default: one a CPU core that this process may use
 TICK = 0.2  # seconds between two looks at the children
 
 _worker: Worker  # of a child, and where its news go: set once, when the child starts
@@ -29,12 +30,15 @@ _news: Queue[Any]
 _at_work = threading.Lock()  # held by a child while it runs a cell
 
 
+@dataclass(frozen=True)
 class Processes:
-    """As many cells at a time as there are workers; all cells of a plan share them, so nothing waits for a slow variant.
+    """As many cells at a time as there are `workers`; all cells of a plan share them, so nothing waits for a slow variant.
 
     A child builds the plan for itself: a method from a file cannot be sent. One that dies takes its cells with it as
     failures of the run; whole cells are in the store, and the next run does the rest.
     """
+
+    workers: int
 
     def run(self, cells: Sequence[Planned], worker: Worker, watch: Watch) -> Report:
         report = Report()
@@ -55,7 +59,7 @@ class Processes:
         context = multiprocessing.get_context("spawn")  # fork would copy torch's threads half alive
         news: Queue[Any] = context.Queue()
         by_name = {str(cell.id): cell for cell in cells}
-        pool = ProcessPoolExecutor(min(workers(), len(cells)), context, _begin, (worker, news))
+        pool = ProcessPoolExecutor(min(self.workers, len(cells)), context, _begin, (worker, news))
         try:
             pending: dict[Future[Ended], Planned] = {pool.submit(_run, cell.id): cell for cell in cells}
             while pending:
@@ -78,20 +82,6 @@ class Processes:
         except BaseException:
             _stop(pool)
             raise
-
-
-def workers() -> int:
-    """How many cells run at a time.
-
-    Raises:
-        ConfigError: the environment does not give a number.
-    """
-    asked = os.environ.get(WORKERS)
-    if asked is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not asked.isdigit() or int(asked) < 1:
-        raise ConfigError(f"{WORKERS}={asked}: not a number of processes", "Give 1 or more, or leave it out.")
-    return int(asked)
 
 
 def _tell(news: Queue[Any], cells: Mapping[str, Planned], watch: Watch) -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OURS = {f"KFBENCH_{name}" for name in ("STORE", "ENGINE", "WORKERS", "LLM", "LLM_DIRECTORY")}
+NAMES = ("STORE", "ENGINE", "WORKERS", "RAY_ADDRESS", "RAY_NODE_IP", "LLM", "LLM_DIRECTORY")
+OURS = {"RAY_ADDRESS", *(f"KFBENCH_{name}" for name in NAMES)}
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -89,7 +89,7 @@ def run(asked: Request, root: Path, bar: type[Bar] = Bar) -> Ran:
     plan = Plan(cells)
     worker = Worker(params, workspace, store, checkpoints=params.checkpoints, required=plan.required)
     with bar(store, len(cells)) as shown:
-        report = engine().run(cells, worker, shown)
+        report = engine(root).run(cells, worker, shown)
     Index(store).whole(plan.hashes)
     flagged = {(c.id.corpus, c.id.size) for c in cells if workspace.data(c.id.corpus).draws.get(c.id.size, c.id.draw).flagged}
     return Ran(_read(asked, plan, store), report, whole.not_applicable, _seconds(plan, store), frozenset(flagged))

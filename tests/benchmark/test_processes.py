@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.processes import workers
+from benchmark.processes import Processes
 from benchmark.status import states
-from splits.errors import ConfigError
-from tests.benchmark.conftest import Fits, Profile, make_profile
+from benchmark.worker import Worker
+from tests.benchmark.conftest import Fits, Profile, Silent, make_profile
 from tests.benchmark.test_engine import contents, slow, start, until
 
 SIDE_BY_SIDE = {"KFBENCH_ENGINE": "processes", "KFBENCH_WORKERS": "2"}
@@ -43,10 +43,8 @@ def test_side_by_side_gives_the_bytes_of_one_after_the_other(
     assert process.returncode == 0, text
     assert "8 run, 0 done before, 0 failed" in text
     assert contents(profile) == expected
-    again = start(profile, **(SIDE_BY_SIDE | {"KFBENCH_WORKERS": "0"}))  # would be an error, were a worker started
-    text = again.communicate(timeout=120)[0]
-    assert again.returncode == 0, text
-    assert "0 run, 8 done before, 0 failed" in text
+    report = Processes(0).run(profile.plan().cells, Worker(profile.params, profile.workspace, profile.store), Silent())
+    assert report.count("kept") == 8, "no pool of no workers was begun: it would be an error"
 
 
 def test_failing_cells_stop_no_other(profile: Profile) -> None:
@@ -96,14 +94,3 @@ def test_children_of_a_killed_parent_end_with_the_cell_at_hand(profile: Profile)
     assert set(found) == {"done", "missing"}, "a whole cell or none, and no lock is held"
     assert start(profile, **SIDE_BY_SIDE).communicate(timeout=120)
     assert set(states(profile.plan(), profile.store)) == {"done"}
-
-
-def test_workers_are_counted_or_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KFBENCH_WORKERS", raising=False)
-    assert workers() == len(os.sched_getaffinity(0))
-    monkeypatch.setenv("KFBENCH_WORKERS", "3")
-    assert workers() == 3
-    for wrong in ("0", "two", "-1"):
-        monkeypatch.setenv("KFBENCH_WORKERS", wrong)
-        with pytest.raises(ConfigError, match="KFBENCH_WORKERS"):
-            workers()

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from benchmark.config import load_params
-from benchmark.processes import Processes
 from reports.aggregate import Results, read_results
 from reports.comparing import cells
 from reports.comparing.cells import Drawing
@@ -184,9 +183,9 @@ def test_what_is_not_there_is_an_error_with_a_mend(here: Profile, monkeypatch: p
 
 
 def test_side_by_side_processes_draw_for_themselves_too(here: Profile, fits: Fits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KFBENCH_ENGINE", "processes")
     monkeypatch.setenv("KFBENCH_WORKERS", "2")
     asked = request(load_params("params.yaml"), "mine.py", "lookup", sizes=[10], draws=3, seeds=[0])
-    monkeypatch.setattr(cells, "engine", Processes)
     ran = cells.run(asked, Path())
     assert (ran.report.count("ran"), ran.report.failed) == (6, [])
     assert len(fits(here)) == 3, "`lookup` logs"

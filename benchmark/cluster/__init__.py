@@ -1,0 +1,1 @@
+"""Cells on many machines, by Ray; nothing outside this room imports it."""

@@ -1,0 +1,155 @@
+"""Ray on this machine: it listens on the loopback alone, and lives no longer than whoever started it."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.cluster.session import modules, session
+from benchmark.local import Local
+from splits.errors import ConfigError
+from tests.environment import ROOT, environment
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes and sockets in /proc")
+
+CODE = """
+import json, os, sys, time
+from benchmark.cluster.session import session
+from benchmark.local import Local
+with session(Local(workers=2)) as found:
+    @found.ray.remote
+    def where():
+        import benchmark
+        return benchmark.__file__
+    print(json.dumps({"file": found.ray.get(where.remote()), "here": found.here}), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def start() -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    # once all is dead, Ray's agents tell the dead head so and wait for its answer: 60 s if nothing is said
+    env = environment(RAY_gcs_server_request_timeout_seconds="10")
+    process = subprocess.Popen([sys.executable, "-c", CODE], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    return process, json.loads(process.stdout.readline())
+
+
+def descendants(pid: int) -> set[int]:
+    """Processes below one, however deep."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has ended meanwhile
+            continue
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that run; one that nobody has buried yet does not."""
+    found = set()
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state != "Z":
+            found.add(pid)
+    return found
+
+
+def gone(pids: set[int], seconds: float = 120) -> bool:
+    end = time.monotonic() + seconds
+    while alive(pids) and time.monotonic() < end:
+        time.sleep(0.2)
+    return not alive(pids)
+
+
+def listening(pids: set[int]) -> set[str]:
+    """Addresses, as the kernel writes them, on which processes listen for TCP."""
+    inodes = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                target = str(link.readlink())
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            row = line.split()
+            if row[3] == "0A" and row[9] in inodes:
+                found.add(row[1].split(":")[0])
+    return found
+
+
+LOOPBACKS = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}  # v4, v6, v4 in v6
+
+
+def folders(pid: int) -> list[Path]:
+    return list(Path("/tmp").glob(f"kfbench-ray-{pid}-*"))
+
+
+@pytest.mark.parametrize("ends", ["by itself", "killed"])
+def test_it_listens_on_the_loopback_alone_and_nothing_of_it_lives_on(ends: str) -> None:
+    process, said = start()
+    try:
+        started = descendants(process.pid)
+        assert said == {"file": str(ROOT / "benchmark" / "__init__.py"), "here": True}
+        assert len(started) > 3
+        found = listening(started | {process.pid})
+        assert found
+        assert found <= LOOPBACKS
+    finally:
+        if ends == "killed":
+            process.send_signal(signal.SIGKILL)
+        process.communicate("end\n" if ends == "by itself" else None, timeout=60)
+    assert gone(started), [Path(f"/proc/{pid}/cmdline").read_text() for pid in alive(started)]
+    if ends == "by itself":
+        assert process.returncode == 0
+        assert not folders(process.pid)
+    else:
+        assert folders(process.pid), "nobody could remove it"
+        other, _ = start()  # who comes next does
+        other.communicate("end\n", timeout=60)
+        assert not folders(process.pid)
+
+
+def test_without_ray_the_mend_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "ray":
+            raise ImportError(name)
+        return imported(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[ray\]'"), session(Local()):
+        pass
+
+
+def test_a_cluster_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
+    code = CODE.replace("Local(workers=2)", "Local(address='127.0.0.1:1', node_ip='127.0.0.1')")
+    env = environment(RAY_gcs_rpc_server_connect_timeout_s="1", RAY_gcs_server_request_timeout_seconds="1")
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "ConfigError: no Ray cluster at 127.0.0.1:1" in done.stderr
+
+
+def test_nodes_are_given_every_room() -> None:
+    assert {str(ROOT / room) for room in ("splits", "benchmark", "knowfree", "baselines", "reports")} <= set(modules())
+    assert all(os.access(Path(folder) / "__init__.py", os.R_OK) for folder in modules())

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from perf import grid, parts, steps
+from perf import floor, grid, parts, steps
 from perf.measure import machine
 from perf.tables import Table, as_markdown, write
 
@@ -19,6 +19,7 @@ SECTIONS: dict[str, Callable[..., list[Table]]] = {
     "training": steps.training,
     "evaluation": steps.evaluation,
     "parts": parts.measure,
+    "floor": floor.measure,
 }
 
 

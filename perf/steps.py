@@ -32,7 +32,7 @@ Seconds = dict[str, list[float]]  # runs of each formulation
 def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[str, Callable[[], object]]:
     """An epoch over the same sentences: padded in random order, and as the suite's own loop goes."""
     names = labels()
-    sample = _sample(names, count, seed=1)
+    sample = sample_of(names, count, seed=1)
     # a model each: what the fast path may set up in its encoder must not help the plain one
     plain = PlainModel(model(kind, encoder(name), names).to(device), padding_keys=True).train()
     suite = model(kind, encoder(name), names).to(device)
@@ -63,7 +63,7 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
     return jobs if device == "cpu" else {"plain": jobs["plain"], "plain bf16": partial(dense, "bf16"), **jobs}
 
 
-def _sample(names: Inventory, count: int, seed: int) -> list[Sentence]:
+def sample_of(names: Inventory, count: int, seed: int) -> list[Sentence]:
     lengths = weibo_lengths(count, seed)
     return sentences([min(n, QUICK_LONGEST) for n in lengths] if count == QUICK_SENTENCES else lengths, names)
 
@@ -105,7 +105,7 @@ def training(repeats: int, threads: int, *, quick: bool) -> list[Table]:
 def evaluation_seconds(kind: Kind, name: str, count: int, repeats: int) -> Seconds:
     """Of finding the entities of so many sentences."""
     names = labels()
-    sample = _sample(names, count, seed=2)
+    sample = sample_of(names, count, seed=2)
     suite = model(kind, encoder(name), names)
     few_entities(suite, sample)
     plain = PlainModel(suite, padding_keys=True).eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perf.time_to_quality import reached
+from perf.time_to_quality import pace, reached
 
 
 def curve(*f1s: float) -> list[dict[str, float]]:
@@ -17,3 +17,7 @@ def test_it_is_the_first_point_with_nine_tenths_of_the_best():
 def test_a_curve_that_never_rises_reaches_nothing():
     assert reached(curve(0.0, 0.0)) is None
     assert reached([]) is None
+
+
+def test_a_busy_minute_does_not_move_the_pace():
+    assert pace([{"seconds": at} for at in (3.0, 5.0, 65.0, 67.0, 69.0)]) == 2.0

@@ -30,7 +30,7 @@ def reached(curve: Sequence[dict[str, Any]], share: float = SHARE) -> dict[str, 
 
 def pace(curve: Sequence[dict[str, Any]]) -> float:
     """Seconds from one point to the next, evaluation included: the median, which a minute that the machine was busy does not move."""
-    return median(later["seconds"] - earlier["seconds"] for earlier, later in pairwise(curve))
+    return median([float(later["seconds"]) - float(earlier["seconds"]) for earlier, later in pairwise(curve)])
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from splits.errors import ConfigError, KfbenchError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 GRACE = 30.0  # seconds to stop an engine in good order
+KEPT = "Replies got so far are kept; run it again, and only the rest is asked."
 
 Mail = tuple[str, Any]  # "ready" settings | "reply" (place, reply) | "done" None | "error" a KfbenchError
 
@@ -102,6 +103,13 @@ def shares(devices: Sequence[str], copies: int, each: int) -> list[list[str]]:
     return [list(devices[k * each : (k + 1) * each]) for k in range(copies)]
 
 
+def numbered(backend: Backend, given: Sequence[tuple[int, Request]]) -> Iterator[tuple[int, Reply]]:
+    """Answers to a share of the requests, under the places that those have in the whole."""
+    places = [place for place, _ in given]
+    for k, reply in backend.chat([request for _, request in given]):
+        yield places[k], reply
+
+
 def _mail(pipe: Connection) -> Mail:
     try:
         kind, content = pipe.recv()
@@ -131,9 +139,8 @@ def _serve(pipe: Connection, llm: LLM, open_one: Callable[[LLM], Backend], devic
         pipe.send(("ready", dict(backend.settings)))
         while True:
             given = pipe.recv()
-            places = [place for place, _ in given]
-            for k, reply in backend.chat([request for _, request in given]):
-                pipe.send(("reply", (places[k], reply)))
+            for answer in numbered(backend, given):
+                pipe.send(("reply", answer))
             pipe.send(("done", None))
     except (EOFError, OSError, KeyboardInterrupt):
         pass  # the asking process has gone, or wants us to

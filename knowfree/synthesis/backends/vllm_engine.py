@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmark.local import local
 from knowfree.synthesis.backends.leash import Leash
 from knowfree.synthesis.backends.replicas import Replicas
 from knowfree.synthesis.backends.template import ChatTemplate
@@ -21,12 +22,17 @@ GIB = 1 << 30
 
 
 def open_vllm(llm: LLM) -> Backend:
-    """One engine, or one a copy of the model where `data_parallel_size` asks for several.
+    """One engine, or one a copy of the model where `data_parallel_size` asks for several, or where Ray has more GPUs.
 
     Raises:
         ConfigError: vLLM is not installed, there are too few devices, or the model has no chat template.
         KfbenchError: the engine cannot start.
     """
+    where = local()
+    if where.engine == "ray":
+        from knowfree.synthesis.backends.ray_replicas import open_on_ray
+
+        return open_on_ray(llm, where, VLLMEngine)
     if llm.data_parallel_size == 1:
         return VLLMEngine(llm)
     # LLM(data_parallel_size=2) refuses to run in one process: "use the explicit multi-process data-parallel example"

@@ -108,7 +108,7 @@ def encoder(name: str) -> WordEncoder:
 
         config = found.model.config.full()
         config.vocab_size = VOCABULARY
-        found.model = BertModel(config, add_pooling_layer=False)
+        found = WordEncoder(BertModel(config, add_pooling_layer=False), found.tokenizer, ENCODERS[name])
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.method import EncoderSpec
+from benchmark.nn.packing import packable, packed_states
 from benchmark.nn.scratch import scratch_encoder
 from splits.errors import ConfigError
 
@@ -82,6 +84,7 @@ class WordEncoder(nn.Module):
         self.unk_id = _first_id(tokenizer.unk_token_id, tokenizer.mask_token_id, what="UNK", name=spec.name)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_id
         self.limit = _limit(model.config, tokenizer, spec)
+        self.packs = packable(model)
         self._reserved = {self.start_id, self.end_id, self.pad_id, tokenizer.mask_token_id}
         self._known: dict[str, tuple[int, ...]] = {}
         self._mark = tokenizer.convert_tokens_to_ids(METASPACE) if METASPACE in tokenizer.get_vocab() else None
@@ -144,11 +147,22 @@ class WordEncoder(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Word vectors [batch, n, hidden]; rows of padding hold the CLS vector and mean nothing."""
+        states = self._packed(batch) if self.packs and batch.ids.device.type == "cpu" else self._padded(batch)
+        return states.squeeze(2) if batch.place.shape[-1] == 1 else states.amax(dim=2)
+
+    def _padded(self, batch: Batch) -> Tensor:
+        """States of each word's sub-words, [batch, n, p, hidden], from rows of equal length."""
         states: Tensor = self.model(input_ids=batch.ids, attention_mask=batch.attention).last_hidden_state
         rows = torch.arange(len(states), device=states.device)[:, None, None]
-        if batch.place.shape[-1] == 1:
-            return states[rows, batch.place].squeeze(2)
-        return states[rows, batch.place].amax(dim=2)
+        return states[rows, batch.place]
+
+    def _packed(self, batch: Batch) -> Tensor:
+        """The same from one row without padding. A GPU would wait for as many small kernels as there are sentences: it pads."""
+        lengths = [sum(map(len, window.pieces)) + 2 for window in batch.windows]
+        rows = [batch.ids[b, :length] for b, length in enumerate(lengths)]
+        starts = torch.tensor([0, *accumulate(lengths[:-1])], device=batch.ids.device)
+        states = packed_states(self.model, rows, first_position(self.model.config))
+        return states[batch.place + starts[:, None, None]]
 
     def save(self, directory: str) -> None:
         """Config and tokenizer; the weights are the caller's."""
@@ -247,11 +261,15 @@ def _first_id(*ids: int | None, what: str, name: str) -> int:
     raise ConfigError(f"encoder {name!r}: its tokenizer has no {what} token", "Choose an encoder of the BERT family.")
 
 
+def first_position(config: Any) -> int:
+    """Where the positions of a sentence start."""
+    return (config.pad_token_id or 0) + 1 if config.model_type in OFFSET_POSITIONS else 0
+
+
 def _limit(config: Any, tokenizer: Any, spec: EncoderSpec) -> int:
     limits = [tokenizer.model_max_length]
     if positions := getattr(config, "max_position_embeddings", None):
-        offset = (config.pad_token_id or 0) + 1 if config.model_type in OFFSET_POSITIONS else 0
-        limits.append(positions - offset)
+        limits.append(positions - first_position(config))
     most = min(limits)
     if spec.max_length is not None and spec.max_length > most:
         raise ConfigError(f"encoder {spec.name!r} takes {most} sub-words, max_length asks for {spec.max_length}", "Lower max_length.")

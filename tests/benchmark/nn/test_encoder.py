@@ -235,3 +235,12 @@ def test_a_scratch_encoder_spells_what_it_saw_once_and_knows_what_it_saw_twice()
     encoder = scratch([sentence("often often once")])
     pieces = [encoder.tokenizer.convert_ids_to_tokens(list(p)) for p in encoder.pieces(["often", "once", "ten", "qqq", "\u3000"])]
     assert pieces == [["often"], ["o", "##n", "##c", "##e"], ["t", "##e", "##n"], ["[UNK]"], ["[UNK]"]]
+
+
+def test_a_packed_encoder_is_saved_as_any_other(load, tmp_path):
+    encoder = load("bert")
+    assert encoder.packs
+    encoder.save(str(tmp_path))
+    assert "kfbench" not in (tmp_path / "config.json").read_text(encoding="utf-8")
+    again = AutoModel.from_config(encoder.model.config.__class__.from_pretrained(tmp_path))
+    assert again.config._attn_implementation == "sdpa"

@@ -67,6 +67,6 @@ def _attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )
         return found
-    parts = zip(query.split(lengths, dim=2), key.split(lengths, dim=2), value.split(lengths, dim=2), strict=True)
+    parts = zip(*(torch.split(x, lengths, dim=2) for x in (query, key, value)), strict=True)
     read = [F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling).transpose(1, 2) for q, k, v in parts]
     return torch.cat(read, dim=1), None

@@ -76,7 +76,9 @@ class Stages:
         path = self.workspace.root / "data" / "replies" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         recorded = self.workspace.root / (self.settings.recorded or "") / name
-        if self.settings.recorded and recorded.is_file() and not os.environ.get(BACKEND) and not (path.is_file() and path.stat().st_size):
+        fresh = not (path.is_file() and path.stat().st_size)
+        live = os.environ.get(BACKEND, "none") not in ("", "none")  # who names a model to ask wants its replies, not recorded ones
+        if self.settings.recorded and recorded.is_file() and fresh and not live:
             shutil.copyfile(recorded, path)
         path.touch()
         return path

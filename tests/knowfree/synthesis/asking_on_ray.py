@@ -13,7 +13,7 @@ from knowfree.synthesis.ask import ask
 from knowfree.synthesis.backends.ray_replicas import open_on_ray
 from knowfree.synthesis.chat import Backend, Reply, Request
 from knowfree.synthesis.llm import LLM
-from splits.errors import ConfigError, KfbenchError
+from splits.errors import KfbenchError
 from tests.knowfree.synthesis.asking import requests
 
 MODEL = LLM(backend="vllm", model="parrot", data_parallel_size=2)
@@ -22,13 +22,11 @@ MODEL = LLM(backend="vllm", model="parrot", data_parallel_size=2)
 class Parrot:
     """Answers with the words backwards, each after `timeout` seconds where the model says less than the default.
 
-    `die` kills its process, `die once FILE` only where FILE is not there yet, `fail` is an error of its own, `break` one that
-    no engine should raise. A model `broken` cannot start. Each copy leaves its process id in the model's directory.
+    `die` kills its process, `die once FILE` only where FILE is not there yet, `fail` is an error of its own, `break once FILE` one
+    that no engine should raise. Each copy leaves its process id in the model's directory.
     """
 
     def __init__(self, llm: LLM) -> None:
-        if llm.model == "broken":
-            raise ConfigError("no such model", "Name another.")
         if llm.directory:
             Path(llm.directory, str(os.getpid())).touch()
         self.pause = llm.timeout if llm.timeout < 600 else 0.0
@@ -45,7 +43,8 @@ class Parrot:
                     os._exit(1)
                 case ["fail"]:
                     raise KfbenchError("it failed", "Try again.")
-                case ["break"]:
+                case ["break", "once", file] if not Path(file).exists():
+                    Path(file).touch()
                     raise RuntimeError("engine core is dead\nand more")
             yield place, Reply(request.user[::-1], "stop", 3, 5)
 
@@ -60,7 +59,4 @@ def on_ray(llm: LLM) -> Backend:
 
 if __name__ == "__main__":
     log, n, pause, directory = sys.argv[1:]
-    try:
-        ask(requests(int(n)), Path(log), MODEL.model_copy(update={"directory": directory, "timeout": float(pause)}), open_backend=on_ray)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    ask(requests(int(n)), Path(log), MODEL.model_copy(update={"directory": directory, "timeout": float(pause)}), open_backend=on_ray)

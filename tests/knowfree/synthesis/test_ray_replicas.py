@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ from hypothesis import strategies as st
 from benchmark.cluster.session import session
 from benchmark.local import Local
 from knowfree.synthesis.ask import ask
-from knowfree.synthesis.backends import open_backend, vllm_engine
-from knowfree.synthesis.backends.ray_replicas import STARTS, RayReplicas, wanted
+from knowfree.synthesis.backends import open_backend, ray_replicas, vllm_engine
+from knowfree.synthesis.backends.ray_replicas import wanted
 from knowfree.synthesis.chat import Reply, Request
 from knowfree.synthesis.llm import LLM
 from knowfree.synthesis.replies import read, sessions
@@ -32,7 +33,7 @@ from tests.knowfree.synthesis.test_backends import ends
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
-LONGEST = 120.0  # seconds until something that hangs counts as failed; no figure of speed
+LONGEST = 500.0  # seconds until something that hangs counts as failed; no figure of speed
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +74,6 @@ def test_the_log_is_that_of_one_engine_up_to_order(ray: Any, tmp_path: Path) -> 
     assert found["engine"] == {"engine": "parrot", "tensor_parallel_size": 1, "data_parallel_size": 2}
 
 
-def test_both_copies_work_and_end(ray: Any, tmp_path: Path) -> None:
-    backend = on_ray(model(directory=str(tmp_path), timeout=0.05))
-    try:
-        assert isinstance(backend, RayReplicas)
-        wait_for(lambda: len(pids(tmp_path)) == 2)
-        for n in (9, 0, 1):  # one after another over the same copies
-            assert dict(backend.chat(requests(n))) == {k: Reply(r.user[::-1], "stop", 3, 5) for k, r in enumerate(requests(n))}
-    finally:
-        backend.close()
-    assert all(ends(pid) for pid in pids(tmp_path))
-
-
 def test_the_requests_of_a_killed_copy_are_answered_once_each(ray: Any, tmp_path: Path) -> None:
     copies, log = tmp_path / "copies", tmp_path / "log.jsonl"
     copies.mkdir()
@@ -112,64 +101,77 @@ def test_the_requests_of_a_killed_copy_are_answered_once_each(ray: Any, tmp_path
     assert all(ends(pid) for pid in pids(copies))
 
 
-def test_a_copy_that_dies_is_started_again(ray: Any, tmp_path: Path) -> None:
+def test_copies_answer_again_and_again_are_started_again_and_end(ray: Any, tmp_path: Path) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
     backend = on_ray(model(directory=str(copies)))
     try:
         wait_for(lambda: len(pids(copies)) == 2)
-        users = [f"die once {tmp_path / 'a'}", f"die once {tmp_path / 'b'}", "x"]  # each copy has one
+        for n in (9, 0, 1):
+            assert dict(backend.chat(requests(n))) == {k: Reply(r.user[::-1], "stop", 3, 5) for k, r in enumerate(requests(n))}
+        users = [f"die once {tmp_path / 'a'}", f"break once {tmp_path / 'b'}", "x"]
         assert {place: reply.text[::-1] for place, reply in backend.chat([Request("", user) for user in users])} == dict(enumerate(users))
     finally:
         backend.close()
-    assert 3 <= len(pids(copies)) <= 4
+    assert 3 <= len(pids(copies)) <= 4  # what one left, the other may have answered before it was up again
+    assert all(ends(pid) for pid in pids(copies))
 
 
-@pytest.mark.parametrize("fatal", ["die", "break"])
-def test_a_request_that_kills_every_copy_ends_in_one_error_and_replies_are_kept(ray: Any, fatal: str, tmp_path: Path) -> None:
+def test_a_request_that_kills_every_copy_ends_in_one_error_and_replies_are_kept(
+    ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_replicas, "STARTS", 2)
     copies, log = tmp_path / "copies", tmp_path / "log.jsonl"
     copies.mkdir()
-    asked = [Request("", fatal), *requests(6)]
-    with pytest.raises(KfbenchError, match=f"every copy of parrot died {STARTS} times") as caught:
-        ask(asked, log, model(directory=str(copies)), open_backend=on_ray)
-    assert ("engine core is dead" in caught.value.what) == (fatal == "break")
+    with pytest.raises(KfbenchError, match="every copy of parrot died 2 times"):
+        ask([Request("", "die"), *requests(6)], log, model(directory=str(copies)), open_backend=on_ray)
     assert len(read(log)) == 6
-    assert len(pids(copies)) == 2 * STARTS
+    assert len(pids(copies)) == 4
     assert all(ends(pid) for pid in pids(copies))
     summary = ask(requests(6), log, MODEL, open_backend=on_ray).summary
     assert (summary.cached, summary.asked) == (6, 0)
 
 
 def test_an_error_of_the_engine_itself_is_raised_at_once(ray: Any, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
     with pytest.raises(KfbenchError, match="it failed"):
-        ask([Request("", "fail")], tmp_path / "log.jsonl", model(directory=str(tmp_path)), open_backend=on_ray)
-    assert len(pids_of(tmp_path)) <= 2
-    with pytest.raises(ConfigError, match="no such model"):
-        on_ray(model(model="broken"))
+        ask([Request("", "fail")], tmp_path / "log.jsonl", model(directory=str(copies)), open_backend=on_ray)
+    assert len(pids(copies)) <= 2
 
 
-def pids_of(directory: Path) -> list[str]:
-    return [path.name for path in directory.iterdir() if path.name.isdigit()]
+def test_ctrl_c_ends_the_copies_and_keeps_replies(ray: Any, tmp_path: Path) -> None:
+    copies, log = tmp_path / "copies", tmp_path / "log.jsonl"
+    copies.mkdir()
 
+    def interrupt() -> None:
+        wait_for(lambda: len(read(log)) > 3 and len(pids(copies)) == 2)
+        os.kill(os.getpid(), signal.SIGINT)
 
-def test_a_node_without_the_models_directory_is_named(ray: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere: no such directory on the node ") as caught:
-        on_ray(model(directory=str(tmp_path / "nowhere")))
-    assert "every node" in caught.value.mend
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        ask(requests(10_000), log, model(directory=str(copies), timeout=0.1), open_backend=on_ray)
+    assert len(read(log)) > 3
+    assert all(ends(pid) for pid in pids(copies))
 
 
 def test_one_copy_without_a_gpu_is_opened_in_this_process(ray: Any) -> None:
     assert isinstance(on_ray(model(data_parallel_size=1)), Parrot)
 
 
-def test_vllm_goes_to_ray_where_this_machine_says_so(ray: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_vllm_goes_to_ray_where_this_machine_says_so_and_a_node_without_the_model_is_named(
+    ray: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(vllm_engine, "VLLMEngine", Parrot)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KFBENCH_LLM", raising=False)
+    monkeypatch.setenv("KFBENCH_LLM_DIRECTORY", str(tmp_path / "nowhere"))
     monkeypatch.setenv("KFBENCH_ENGINE", "ray")
-    backend = open_backend(MODEL)
-    backend.close()
-    assert isinstance(backend, RayReplicas)
+    with pytest.raises(ConfigError, match=r"nowhere: no such directory on the node ") as caught:
+        open_backend(MODEL)
+    assert "every node" in caught.value.mend
     monkeypatch.setenv("KFBENCH_ENGINE", "serial")
+    monkeypatch.delenv("KFBENCH_LLM_DIRECTORY")
     assert isinstance(open_backend(model(data_parallel_size=1)), Parrot)
 
 
@@ -193,17 +195,14 @@ def test_copies_are_those_that_the_living_nodes_can_hold(there: list[tuple[bool,
         assert wanted(llm, nodes) == (expected, "GPU" if gpus else "CPU")
 
 
-@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_copies_end_with_the_process_that_asks(how: signal.Signals, status: int, tmp_path: Path) -> None:
+def test_copies_end_with_the_process_that_is_killed(tmp_path: Path) -> None:
     copies, log = tmp_path / "copies", tmp_path / "log.jsonl"
     copies.mkdir()
-    command = [sys.executable, "-m", "tests.knowfree.synthesis.asking_on_ray", str(log), "200", "0.2", str(copies)]
+    command = [sys.executable, "-m", "tests.knowfree.synthesis.asking_on_ray", str(log), "10000", "0.1", str(copies)]
     with (tmp_path / "said").open("w") as said, subprocess.Popen(command, env=environment(), stdout=said, stderr=said) as asking:
         try:
             wait_for(lambda: asking.poll() is not None or (len(read(log)) > 3 and len(pids(copies)) == 2))
-            asking.send_signal(how)
-            assert asking.wait(LONGEST) == status, (tmp_path / "said").read_text()
         finally:
             asking.kill()
+    assert asking.returncode == -signal.SIGKILL, (tmp_path / "said").read_text()
     assert all(ends(pid) for pid in pids(copies))
-    assert len(read(log)) > 3

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from splits.errors import ConfigError
+from splits.files import stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUP = "kfbench.methods"  # benchmark.method has it too, but importing that is not this module's business
@@ -137,14 +138,13 @@ def _parse(path: Path) -> ast.Module:
 
 
 @cache
-def _digest_at(path: Path, mtime: int, size: int) -> str:
+def _digest_at(path: Path, stamp: str) -> str:
     return hashlib.sha256(canonical(_parse(path)).encode()).hexdigest()
 
 
 def digest(path: Path) -> str:
     """sha256 of a module's code; comments, docstrings and layout do not count."""
-    stat = path.stat()
-    return _digest_at(path, stat.st_mtime_ns, stat.st_size)
+    return _digest_at(path, stamp(path.stat()))
 
 
 def canonical(node: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.method import SCRATCH_LAYERS, EncoderSpec
 from splits.errors import ConfigError
-from splits.files import sha256, write_text
+from splits.files import sha256, stamp, write_text
 
 WEIGHTS_AND_WORDS = {".json", ".txt", ".model", ".safetensors", ".bin"}  # what `from_pretrained` reads; a README does not count
 SCRATCH = ("hidden", "heads", "seed")
@@ -32,7 +32,7 @@ def canonical(value: Any) -> str:
 
 
 class Encoders:
-    """Identities of encoders; contents of directories are remembered by path, size and time of each file.
+    """Identities of encoders; contents of directories are remembered by path, size and times of each file.
 
     Args:
         memory: a JSON file for what was hashed before; weights of a gigabyte are not read for every plan.
@@ -72,8 +72,7 @@ class Encoders:
         return hashlib.sha256("\n".join(f"{file.name} {self._file(file)}" for file in files).encode()).hexdigest()
 
     def _file(self, file: Path) -> str:
-        stat = file.stat()
-        key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        key = f"{file.resolve()}|{stamp(file.stat())}"
         known = self._load()
         if key not in known:
             known[key] = sha256(file)

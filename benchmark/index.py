@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 
 from benchmark.store import MANIFEST, Store
 from splits.errors import KfbenchError
-from splits.files import write_text
+from splits.files import stamp, write_text
 
 INDEX = ".index.json"  # in the store; to lose it costs one long look
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A whole cell: name, size and time of each file as they were when it was found whole, and what a plan asks of it."""
+    """A whole cell: name, size and times of each file as they were when it was found whole, and what a plan asks of it."""
 
     files: str
     cell: str
@@ -56,7 +56,7 @@ class Index:
                 rows = [(entry.name, entry.stat()) for entry in entries if not entry.is_dir()]
         except OSError:
             return ""
-        return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in sorted(rows, key=lambda row: row[0]))
+        return " ".join(f"{name}:{stamp(stat)}" for name, stat in sorted(rows, key=lambda row: row[0]))
 
     def _look(self, hash: str, files: str) -> Seen | None:
         if not self.store.done(hash):

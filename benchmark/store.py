@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,8 +112,8 @@ class Store:
     def _set_aside(self, hash: str) -> None:
         if not self.path(hash).exists() or (damage := self.damage(hash)) is None:
             return
-        target = self.root / BROKEN / f"{hash}-{time.time_ns()}"
-        target.parent.mkdir(exist_ok=True)
+        (self.root / BROKEN).mkdir(exist_ok=True)
+        target = Path(tempfile.mkdtemp(prefix=f"{hash}-", dir=self.root / BROKEN))  # a clock gives a name twice; a rename replaces it
         self.path(hash).rename(target)
         self.moved.append(f"cell {hash[:12]} is damaged ({damage}); moved to {target}, it will be run again")
 

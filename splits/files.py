@@ -69,6 +69,15 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def stamp(stat: os.stat_result) -> str:
+    """What of a file is another when its bytes are: for memories that spare reading it again, never for a verdict.
+
+    The time of the last change of any kind is in it, which no program can set: a file with the size and the modification time of
+    the one it replaced (unpacked from an archive, written under a clock that was set back) is told from it.
+    """
+    return f"{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}"
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all: a temporary neighbour, flushed to disk, then renamed over the target."""
     path = Path(path)

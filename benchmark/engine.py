@@ -82,7 +82,13 @@ def _processes(where: Local) -> Engine:
     return Processes(where.cores)
 
 
-ENGINES: Mapping[str, Callable[[Local], Engine]] = {"serial": _serial, "processes": _processes}
+def _ray(where: Local) -> Engine:
+    from benchmark.cluster.engine import Ray
+
+    return Ray(where)
+
+
+ENGINES: Mapping[str, Callable[[Local], Engine]] = {"serial": _serial, "processes": _processes, "ray": _ray}
 
 
 def engine(root: Path | str = ".") -> Engine:

@@ -64,12 +64,17 @@ class Encoders:
 
     def content(self, directory: Path) -> str:
         """sha256 over names and contents of the files that make an encoder."""
-        files = sorted(f for f in directory.iterdir() if f.is_file() and f.suffix in WEIGHTS_AND_WORDS and not f.name.startswith("."))
+        files = self.files(directory)
         if not any(file.name == "config.json" for file in files):
             raise ConfigError(
                 f"encoder {str(directory)!r}: there is no config.json in it", "Name a directory that `save_pretrained` wrote."
             )
         return hashlib.sha256("\n".join(f"{file.name} {self._file(file)}" for file in files).encode()).hexdigest()
+
+    @staticmethod
+    def files(directory: Path) -> list[Path]:
+        """What of a folder `from_pretrained` reads."""
+        return sorted(f for f in directory.iterdir() if f.is_file() and f.suffix in WEIGHTS_AND_WORDS and not f.name.startswith("."))
 
     def _file(self, file: Path) -> str:
         key = f"{file.resolve()}|{stamp(file.stat())}"

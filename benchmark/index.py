@@ -22,6 +22,7 @@ class Seen:
     files: str
     cell: str
     seconds: float | None
+    memory: float | None = None
 
 
 class Index:
@@ -63,10 +64,11 @@ class Index:
             return None
         cell = json.loads((self.store.path(hash) / MANIFEST).read_text(encoding="utf-8"))["cell"]
         try:
-            seconds = self.store.run(hash).seconds.get("total")
+            run = self.store.run(hash)
+            seconds, memory = run.seconds.get("total"), run.peak_memory_mb
         except KfbenchError:
-            seconds = None
-        return Seen(files, "{corpus}/{variant}/{size}/{draw}-{seed}".format(**cell), seconds)
+            seconds = memory = None
+        return Seen(files, "{corpus}/{variant}/{size}/{draw}-{seed}".format(**cell), seconds, memory)
 
     def _save(self) -> None:
         there = set(self.store.hashes())

@@ -12,9 +12,9 @@ from typing import Any
 from benchmark.cell import Cell
 from benchmark.config import Params, Training
 from benchmark.hashing import cell_hash
-from benchmark.method import build
+from benchmark.method import EncoderSpec, Method, build
 from benchmark.result import CellId
-from benchmark.workspace import Workspace
+from benchmark.workspace import Data, Workspace
 from splits.errors import ConfigError
 from splits.files import sha256
 
@@ -218,33 +218,38 @@ def _contents(name: str, path: Path) -> dict[str, str]:
     return {file.name: sha256(file) for file in files if file.is_file()}
 
 
-def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: Any = None) -> Cell:
+def load_cell(planned: Planned, params: Params, workspace: Workspace, upstream: Path | None = None) -> Cell:
     """A planned cell with its data.
 
     Raises:
         CorpusError: the corpus is not prepared or not drawn.
     """
+    chosen = params.methods[planned.id.variant]
+    method, encoder = build(chosen.method, chosen.params), params.encoders[planned.id.corpus].spec()
+    return make_cell(planned, method, workspace.data(planned.id.corpus), encoder, params.protocol.dev_size, upstream)
+
+
+def make_cell(planned: Planned, method: Method, data: Data, encoder: EncoderSpec, dev_size: int | None, upstream: Path | None) -> Cell:
+    """A planned cell from what it is made of, wherever that lies."""
     id, training = planned.id, planned.training
-    chosen = params.methods[id.variant]
-    data = workspace.data(id.corpus)
     if planned.hash is None:
         raise ConfigError(f"{id}: its data were made after the plan", "Run the command again.")
     return Cell(
         id=id,
         hash=planned.hash,
-        method=build(chosen.method, chosen.params),
+        method=method,
         sample=data.sample(id.size, id.draw),
-        dev=data.dev(params.protocol.dev_size),
+        dev=data.dev(dev_size),
         test=data.corpus.splits["test"],
         train=data.corpus.splits["train"],
         labels=data.corpus.labels,
         corpus=data.info,
-        encoder=params.encoders[id.corpus].spec(),
+        encoder=encoder,
         budget=training.budget(),
         precision=training.precision,
         threads=training.threads,
         device=training.device,
-        protocol="dev" if params.protocol.dev_size is None else f"dev_size {params.protocol.dev_size}",
+        protocol="dev" if dev_size is None else f"dev_size {dev_size}",
         artefacts=planned.artefacts,
         upstream=upstream,
     )

@@ -104,6 +104,7 @@ class Run(Frozen):
     Attributes:
         curve: a point a monitor call: step, epoch, loss, dev_f1, seconds.
         seconds: {"fit", "predict", "total"}; sentences_per_second: on test.
+        retried: why the cell was begun anew and with which budget: out of GPU memory it is trained in smaller parts. None: it was not.
         provenance: git commit and dirty flag, package versions, machine, corpus and draw hashes, encoder, full config.
     """
 
@@ -113,6 +114,7 @@ class Run(Frozen):
     seconds: dict[str, float]
     sentences_per_second: float
     peak_memory_mb: float
+    retried: dict[str, Any] | None = None
     provenance: dict[str, Any]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Container, Sequence
-from statistics import fmean
 from typing import Literal
 
+from benchmark.estimate import Past, makespan
 from benchmark.index import Index
 from benchmark.plan import Plan, Planned
 from benchmark.store import Store
@@ -39,25 +38,11 @@ def _state(cell: Planned, store: Store, done: Container[str], others: Container[
     return "stale" if str(cell.id) in others else "missing"
 
 
-def seconds_left(plan: Plan, found: Sequence[State], store: Store) -> float | None:
-    """Time for all that is not done, on one worker: the mean of finished cells that are most alike; None without any."""
+def seconds_left(plan: Plan, found: Sequence[State], store: Store, workers: int = 1) -> float | None:
+    """Time for all that is not done: the mean of finished cells that are most alike; None without any."""
     rest = [cell for cell, state in zip(plan.cells, found, strict=True) if state != "done"]
     if plan.cells and not rest:
         return 0.0
-    times: defaultdict[tuple[object, ...], list[float]] = defaultdict(list)
-    done = Index(store).whole(plan.hashes)
-    for cell in plan.cells:
-        seen = done.get(cell.hash or "")
-        if seen is not None and seen.seconds is not None:
-            for key in _alike(cell):
-                times[key].append(seen.seconds)
-    if not times:
-        return None
-    means = {key: fmean(seconds) for key, seconds in times.items()}
-    return sum(next(means[key] for key in _alike(cell) if key in means) for cell in rest)
-
-
-def _alike(cell: Planned) -> list[tuple[object, ...]]:
-    """From the most alike to everything."""
-    id = cell.id
-    return [(id.corpus, id.variant, id.size), (id.variant, id.size), (id.corpus, id.size), (id.size,), (id.variant,), ()]
+    past = Past(plan.cells, Index(store).whole(plan.hashes))
+    times = [seconds for cell in rest if (seconds := past.seconds(cell)) is not None]
+    return makespan(times, workers) if times else None

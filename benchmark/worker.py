@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.cell import Outcome, Point, run_cell
+from benchmark.cell import Point
+from benchmark.computing import Measured, compute, failure, leave, now
 from benchmark.config import Params
 from benchmark.plan import Planned, load_cell
-from benchmark.provenance import commit, machine, packages
-from benchmark.result import METRICS, PREDICTIONS, RUN, Run, dump
-from benchmark.store import CHECKPOINT, LAST_PREDICTIONS, Failure, Store
+from benchmark.provenance import commit
+from benchmark.result import RUN, Run, dump
+from benchmark.store import CHECKPOINT, Store
 from benchmark.workspace import Workspace
 from splits.errors import KfbenchError
 from splits.files import write_text
@@ -32,6 +31,7 @@ class Worker:
     Attributes:
         checkpoints: keep the best tagger of every cell; otherwise only of `required` hashes.
         force: run a cell again that is done.
+        git: the checkout's commit, where somebody has looked; None: look for each cell.
     """
 
     params: Params
@@ -40,6 +40,7 @@ class Worker:
     checkpoints: bool = False
     required: frozenset[str] = frozenset()
     force: bool = False
+    git: Mapping[str, Any] | None = None
 
     def __call__(self, cell: Planned, watch: Callable[[Point], None], *, wait: bool = False) -> Ended:
         """Take the cell as it is if it is done, else run it; a failure is recorded, not raised.
@@ -48,62 +49,73 @@ class Worker:
             Busy: another process holds it, and `wait` is False.
             KfbenchError: the store cannot be written, or the data is not prepared.
         """
-        hash = _hash(cell)
+        hash = hash_of(cell)
         if self.kept(cell):
             return "kept"
         with self.store.lock(hash, wait=wait):
-            if self._whole(hash) and (wait or not self.force):  # somebody ran it while we waited
+            if self.whole(hash) and (wait or not self.force):  # somebody ran it while we waited
                 return "kept"
             started = time.perf_counter()
             try:
                 upstream = self._upstream(cell.upstream) if cell.upstream else None
-                outcome = run_cell(load_cell(cell, self.params, self.workspace, upstream), watch)
-                self._write(cell, outcome)
+                outcome, measured = compute(load_cell(cell, self.params, self.workspace, upstream), watch)
+                self.keep(cell, measured, lambda directory: leave(outcome, directory, checkpoint=self.wants_checkpoint(hash)))
             except Exception as error:
-                now = datetime.now(UTC).isoformat(timespec="seconds")
-                text = f"{type(error).__name__}: {error}"
-                self.store.fail(hash, Failure(str(cell.id), text, traceback.format_exc(), now, round(time.perf_counter() - started, 3)))
+                self.store.fail(hash, failure(str(cell.id), error, started))
                 return "failed"
         return "ran"
 
     def kept(self, cell: Planned) -> bool:
         """Whether the cell is done and stays as it is."""
-        return not self.force and cell.hash is not None and self._whole(cell.hash)
+        return not self.force and cell.hash is not None and self.whole(cell.hash)
 
-    def _whole(self, hash: str) -> bool:
-        wanted = self.checkpoints or hash in self.required
-        return self.store.done(hash) and (not wanted or self.store.checkpoint(hash) is not None)
+    def whole(self, hash: str) -> bool:
+        """Whether a cell is done, with its checkpoint if that is wanted."""
+        return self.store.done(hash) and (not self.wants_checkpoint(hash) or self.store.checkpoint(hash) is not None)
+
+    def wants_checkpoint(self, hash: str) -> bool:
+        return self.checkpoints or hash in self.required
 
     def _upstream(self, cell: Planned) -> Path:
         """The checkpoint that a method starts from; trained now if it is not there."""
-        hash = _hash(cell)
-        if self.store.checkpoint(hash) is None:
+        if self.store.checkpoint(hash_of(cell)) is None:
             above = Worker(self.params, self.workspace, self.store, checkpoints=True)
             if above(cell, lambda point: None, wait=True) == "failed":
-                raise KfbenchError(f"{cell.id}, which this cell starts from, failed", "See `kfbench plan`; mend that one first.")
-        found = self.store.checkpoint(hash)
+                raise upstream_failed(cell)
+        return self.checkpoint(cell)
+
+    def checkpoint(self, cell: Planned) -> Path:
+        """Where the tagger of a done cell is.
+
+        Raises:
+            KfbenchError: it left none.
+        """
+        found = self.store.checkpoint(hash_of(cell))
         if found is None:
             raise KfbenchError(f"{cell.id} left no checkpoint", "Its method must save one.")
         return found
 
-    def _write(self, cell: Planned, outcome: Outcome) -> None:
-        hash = _hash(cell)
+    def keep(self, cell: Planned, measured: Measured, files: Callable[[Path], None]) -> None:
+        """Write a cell that was computed, here or elsewhere; the caller holds its lock.
+
+        Args:
+            files: writes what the computation left into the directory that it is given.
+        """
+        hash = hash_of(cell)
         with self.store.writing(hash) as directory:
-            write_text(directory / METRICS, dump(outcome.metrics))
-            write_text(directory / PREDICTIONS, outcome.predictions["dev"])
-            write_text(directory / LAST_PREDICTIONS, outcome.predictions["last"])
-            write_text(directory / RUN, dump(self._run(cell, outcome)))
-            if self.checkpoints or hash in self.required:
-                self._save(cell, outcome, directory / CHECKPOINT)
+            files(directory)
+            write_text(directory / RUN, dump(self._run(cell, measured)))
+            if (directory / CHECKPOINT).is_dir():
+                self._say_method(cell, directory / CHECKPOINT)
             self.store.write_manifest(directory, hash, cell.id, cell.config)
 
-    def _run(self, cell: Planned, outcome: Outcome) -> Run:
+    def _run(self, cell: Planned, measured: Measured) -> Run:
         data = cell.config["data"]
         provenance: dict[str, Any] = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "git": commit(),
-            "packages": packages(),
-            "machine": machine(cell.training.device),
+            "time": now(),
+            "git": dict(self.git or commit()),
+            "packages": measured.packages,
+            "machine": measured.machine,
             "corpus": {name: data[name] for name in ("train", "dev", "test")},
             "draw": data["sample"],
             "encoder": cell.config["encoder"] | {"given": self.params.encoders[cell.id.corpus].name},
@@ -111,11 +123,12 @@ class Worker:
             "modules": self._modules(cell),
         }
         return Run(
-            hash=_hash(cell),
-            curve=outcome.curve,
-            seconds={name: round(value, 3) for name, value in outcome.seconds.items()},
-            sentences_per_second=round(outcome.sentences_per_second, 3),
-            peak_memory_mb=round(outcome.peak_memory_mb, 1),
+            hash=hash_of(cell),
+            curve=measured.curve,
+            seconds=measured.seconds,
+            sentences_per_second=measured.sentences_per_second,
+            peak_memory_mb=measured.peak_memory_mb,
+            retried=measured.retried,
             provenance=provenance,
         )
 
@@ -124,19 +137,27 @@ class Worker:
         found = self.workspace.methods.fingerprint(self.params.methods[cell.id.variant].method)
         return dict(found.modules) if found.sha256 == cell.config["code"] else {}
 
-    def _save(self, cell: Planned, outcome: Outcome, directory: Path) -> None:
-        directory.mkdir()
-        outcome.fitted.best.save(directory)
+    def _say_method(self, cell: Planned, directory: Path) -> None:
         method = self.params.methods[cell.id.variant].method
         if ".py:" in method:
             path, _, name = method.rpartition(":")
             method = f"{Path(path).resolve()}:{name}"
         language = self.workspace.info(cell.id.corpus).language
-        row = {"method": method, "corpus": cell.id.corpus, "language": language, "hash": _hash(cell)}
+        row = {"method": method, "corpus": cell.id.corpus, "language": language, "hash": hash_of(cell)}
         write_text(directory / METHOD, json.dumps(row, ensure_ascii=False, indent=1) + "\n")
 
 
-def _hash(cell: Planned) -> str:
+def upstream_failed(cell: Planned) -> KfbenchError:
+    """Why a cell fails that starts from a failed one."""
+    return KfbenchError(f"{cell.id}, which this cell starts from, failed", "See `kfbench plan`; mend that one first.")
+
+
+def hash_of(cell: Planned) -> str:
+    """The hash of a cell that can run.
+
+    Raises:
+        KfbenchError: something that it reads is not there.
+    """
     if cell.hash is None:
         what, mend = cell.lacking or ("its data are not there", "Run `dvc repro`.")
         raise KfbenchError(f"{cell.id}: {what}", mend)

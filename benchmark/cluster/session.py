@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -24,11 +25,13 @@ from splits.errors import ConfigError, KfbenchError
 ROOMS = ("splits", "benchmark", "knowfree", "baselines", "reports")
 TEMPORARY = "kfbench-ray"  # what Ray on this machine writes: /tmp/kfbench-ray-<process>-<random>
 LONGEST = 30  # characters of the folder that holds it: a socket's path has at most 107, and Ray's own part takes 70
+PATIENCE = 10.0  # seconds for an address to answer
 OBJECTS = 1 << 30  # bytes of shared memory for what tasks are given and give back; more goes to disk
-QUIET = {
+MANNERS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_worker_niceness": "0",  # Ray would let cells stand back behind everything else on the machine
 }
 CARRIED = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TRANSFORMERS_OFFLINE", "DO_NOT_TRACK", "VLLM_NO_USAGE_STATS")
 
@@ -80,7 +83,7 @@ def session(where: Local, *, gpus: int | None = None) -> Iterator[Session]:
 
 def _import(where: Local) -> Any:
     """Ray, with the environment that it reads on import."""
-    for name, value in QUIET.items():
+    for name, value in MANNERS.items():
         os.environ.setdefault(name, value)
     if where.address is None or where.node_ip == LOOPBACK:
         # Ray replaces 127.0.0.1 by the machine's outer address, where anybody may knock, unless it is told that this
@@ -114,6 +117,7 @@ def _start(ray: Any, where: Local, folder: Path, gpus: int | None) -> None:
 
 
 def _join(ray: Any, where: Local) -> None:
+    _knock(str(where.address))
     try:
         ray.init(
             address=where.address,
@@ -123,8 +127,23 @@ def _join(ray: Any, where: Local) -> None:
             **({"_node_ip_address": where.node_ip} if where.node_ip else {}),
         )
     except Exception as error:
-        mend = "Is it up (`ray status`)? Give address:port as `ray start --head` printed it, or leave it out for this machine alone."
-        raise ConfigError(f"no Ray cluster at {where.address}: {_first(error)}", mend) from error
+        raise _unreachable(str(where.address), _first(error)) from error
+
+
+def _knock(address: str) -> None:
+    """Ray would try for a minute to reach what is not there, and tell so in a page of text."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return  # `auto`
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except OSError as error:
+        raise _unreachable(address, str(error.strerror or error)) from None
+
+
+def _unreachable(address: str, why: str) -> ConfigError:
+    mend = "Is it up (`ray status`)? Give address:port as `ray start --head` printed it, or leave it out for this machine alone."
+    return ConfigError(f"no Ray cluster at {address}: {why}", mend)
 
 
 def modules() -> list[str]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmark.method import EncoderSpec
 from benchmark.nn.packing import packable, packed_states
+from benchmark.nn.planned import as_planned
 from benchmark.nn.scratch import scratch_encoder
 from splits.errors import ConfigError
 
@@ -195,7 +196,7 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
         model.pooler = None  # sentence vectors are not used: untrained weights would only fill checkpoints
     if spec.freeze_words:
         model.get_input_embeddings().weight.requires_grad_(False)
-    return WordEncoder(model, tokenizer, spec)
+    return WordEncoder(model, tokenizer, as_planned(spec))
 
 
 def _shape(spec: EncoderSpec) -> Any:

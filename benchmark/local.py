@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import yaml
 from pydantic import Field, ValidationError
 
 from benchmark.config import Strict
 from splits.errors import ConfigError
+from splits.plain_yaml import read_yaml
 
 FILE = Path(".kfbench") / "local.yaml"
 ENGINE, WORKERS = "KFBENCH_ENGINE", "KFBENCH_WORKERS"
@@ -69,11 +69,9 @@ def local(root: Path | str = ".") -> Local:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {str(error).splitlines()[0]}", "Mend or remove it.") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import yaml
 
 from benchmark.fingerprint import GROUP, ROOT
 from splits.errors import KfbenchError
@@ -42,7 +46,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Everything, in the order a person would ask."""
-    return [_python(), *map(_package, NEEDED), _ours(), _methods(), _dvc(), _torch(), _mirror(), *map(_optional, OPTIONAL)]
+    return [_python(), *map(_package, NEEDED), _ours(), _methods(), _dvc(), *torn(), _torch(), _mirror(), *map(_optional, OPTIONAL)]
 
 
 def _python() -> Finding:
@@ -93,6 +97,31 @@ def _dvc() -> Finding:
     return Finding(
         "PATH", "problem", f"{missing} not on PATH", f"Activate the environment: export PATH={Path(sys.executable).parent}:$PATH"
     )
+
+
+def torn() -> Iterator[Finding]:
+    """DVC writes two of its files in place; a kill at that moment cuts them, and then it refuses to run."""
+    above = next((folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / ".dvc").is_dir()), Path.cwd())
+    for path, read in ((Path("dvc.lock"), _lines), (above / ".dvc" / "tmp" / "rwlock", json.loads)):
+        try:
+            whole = _no_holes(read(path.read_text(encoding="utf-8")))
+        except OSError:
+            continue
+        except (ValueError, yaml.YAMLError):
+            whole = False
+        if not whole:
+            yield Finding(path.name, "problem", f"{path} is cut", f"Remove {path}: `dvc repro -k` writes it anew, and no cell is lost.")
+
+
+def _lines(text: str) -> Any:
+    """YAML that ends with a line; a line that a cut has shortened may still be read."""
+    return yaml.safe_load(text) if text.endswith("\n") else None
+
+
+def _no_holes(value: Any, *, top: bool = True) -> bool:
+    """Whether something was read at all, and no key of it is without a value: so does YAML read a file that ends too soon."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is not None and (not top or isinstance(value, dict)) and all(_no_holes(one, top=False) for one in inner)
 
 
 def _torch() -> Finding:

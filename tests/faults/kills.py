@@ -116,7 +116,7 @@ def kill(undisturbed: Undisturbed, moment: Moment, root: Path) -> Verdict:
         if code == 0:
             break
         for name, path in REFUSALS.items():
-            if _refused(pipeline.output(), name):
+            if refused(pipeline.output(), name):
                 (pipeline.root / path).unlink()
                 verdict.cured.append(name)
     else:
@@ -196,12 +196,10 @@ def _did(pipeline: Pipeline, code: int) -> str:
     return f"re-run: {count['Running stage']} stages run, {count['didn' + chr(39) + 't change, skipping']} skipped{waited}, exit {code}"
 
 
-def _refused(text: str, name: str) -> bool:
+def refused(text: str, name: str) -> bool:
     """Whether DVC refuses to start because a kill cut one of its own files."""
-    return {
-        "dvc.lock": "unable to read: 'dvc.lock'" in text or "Lockfile 'dvc.lock' is corrupted" in text,
-        "rwlock": "Unable to read RWLock-file" in text or ("RWLock-file" in text and "format error" in text),
-    }[name]
+    said = {"dvc.lock": ("dvc.lock' is invalid", "dvc.lock' validation failed"), "rwlock": ("Unable to read RWLock-file",)}
+    return any(words in text for words in said[name])
 
 
 def run(kills: int, seed: int, say: object = print) -> list[Verdict]:

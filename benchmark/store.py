@@ -121,11 +121,11 @@ class Store:
         """Remove what dead processes left half-written; a cell that somebody holds is not touched."""
         if not self.root.is_dir():
             return
-        for left in self.root.glob(".tmp-*"):
-            hash = left.name.split("-")[1]
+        for left in [*self.root.glob(".tmp-*"), *self.root.glob(".*.failed.json.tmp")]:
+            hash = left.name.removeprefix(".tmp-").removeprefix(".")[:HASH]
             try:
                 with self.lock(hash):
-                    shutil.rmtree(left, ignore_errors=True)
+                    left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
             except Busy:
                 continue
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -34,7 +33,7 @@ from knowfree.synthesis.ontology import read_overrides, write_ontology
 from knowfree.synthesis.prompts import Task, prompt
 from knowfree.synthesis.tokenise import Style, detokenise, tokenise
 from splits.errors import ConfigError
-from splits.files import new_folder, write_text
+from splits.files import new_folder, write_bytes, write_text
 from splits.schema import Sentence, write_jsonl
 
 SYNTHETIC, REPORT = "train.synthetic.jsonl", "report.json"
@@ -79,7 +78,7 @@ class Stages:
         fresh = not (path.is_file() and path.stat().st_size)
         live = os.environ.get(BACKEND, "none") not in ("", "none")  # who names a model to ask wants its replies, not recorded ones
         if self.settings.recorded and recorded.is_file() and fresh and not live:
-            shutil.copyfile(recorded, path)
+            write_bytes(path, recorded.read_bytes())  # whole or not at all: half of it would pass for a log of one's own
         path.touch()
         return path
 

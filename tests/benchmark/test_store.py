@@ -68,9 +68,12 @@ def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
     store = Store(tmp_path / "store")
     dead = store.root / f".tmp-{'a' * 64}-dead"
     dead.mkdir(parents=True)
+    failing = store.root / f".{'c' * 64}.failed.json.tmp"  # killed as it wrote why a cell failed; the cell may never fail again
+    failing.touch()
     with store.lock("b" * 64), store.writing("b" * 64) as alive:
         store.clean()
         assert not dead.exists()
+        assert not failing.exists()
         assert alive.exists()
 
 

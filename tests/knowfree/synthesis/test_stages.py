@@ -226,3 +226,19 @@ def test_fusing_what_was_explained_and_not_annotated_says_so(workspace: Workspac
         stages.fuse()
     assert "kfbench annotate demo_en" in error.value.mend
     assert not stages.fused.exists()
+
+
+def test_a_kill_while_recorded_replies_are_taken_leaves_none_of_them(workspace, answered, monkeypatch):
+    """Half a log would be taken for one that somebody began to ask for, and never be completed."""
+    params = profile(llm=MODEL, recorded="recorded")
+    recorded = answered(params).read_bytes()
+    stages = Stages(params, workspace, "demo_en")
+
+    def killed(descriptor: int) -> None:
+        raise SystemExit  # the bytes are in a file, the file is not in its place
+
+    with monkeypatch.context() as patch:
+        patch.setattr("splits.files.os.fsync", killed)
+        with pytest.raises(SystemExit):
+            stages.log("explain")
+    assert stages.log("explain").read_bytes() == recorded

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from baselines.cnn_ner import CNNNER
 from benchmark.method import FitInput, Fitted, Tagger
+from benchmark.nn.encoder import not_finite
 from benchmark.nn.tagger import NeuralTagger
 from benchmark.training import Recipe, State, Trained, TrainingDivergedError, snapshot, two_rates
 from splits.errors import ConfigError
@@ -98,6 +99,9 @@ def train_with_fastnlp(model: CNNNER, given: FitInput, recipe: Recipe, tagger: T
         trainer.add_callback_fn(fastnlp.Event.on_evaluate_end(), keeper.after_evaluation)
         trainer.run(num_eval_sanity_batch=0, catch_KeyboardInterrupt=False)
     model.eval()
+    if (tensor := not_finite(model)) is not None:
+        what = f"{tensor} is NaN or infinite after the last step, {steps.step}"
+        raise TrainingDivergedError(what, "Lower the learning rates, or use precision fp32.")
     return Trained(keeper.best, snapshot(model)), keeper.curve
 
 
@@ -131,6 +135,7 @@ class Steps(nn.Module):
         self.given = given
         self.windows = model.encoder.windows([s.text for s in given.sample])
         self.losses: list[float] = []
+        self.step = 0  # of the optimiser, from 1
 
     def train_step(self, rows: list[int]) -> dict[str, Tensor]:
         """Mean loss of windows of the sample."""
@@ -139,10 +144,11 @@ class Steps(nn.Module):
             logits = self.model(batch)
         loss = self.model.plain_loss(logits, batch, self.given.sample) / len(rows)
         self.losses.append(float(loss.detach()))
+        self.step += 1
         if not math.isfinite(self.losses[-1]):
             ids = ", ".join(self.given.sample[w.sentence].id for w in batch.windows)
             raise TrainingDivergedError(
-                f"the loss is {self.losses[-1]}, sentences {ids}", "Lower the learning rates, or use precision fp32."
+                f"the loss is {self.losses[-1]} at step {self.step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
             )
         return {"loss": loss}
 

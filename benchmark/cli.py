@@ -53,6 +53,10 @@ def main() -> None:
     except BrokenPipeError:  # `kfbench plan | head`
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(shown(f"kfbench: {where}{error.strerror or error}\n  Check space and permissions, then run again."), file=sys.stderr)
+        sys.exit(1)
     except Exception:  # a bug of ours: its traceback may quote a corpus, or an address with its password
         print(shown(traceback.format_exc().rstrip()), file=sys.stderr)
         sys.exit(1)

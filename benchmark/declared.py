@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from typing import Any, cast
 from benchmark.fingerprint import Fingerprint, of_method
 from benchmark.hashing import canonical
 from benchmark.method import build
+from splits.errors import WriteError
 from splits.files import write_text
 from splits.source import CorpusInfo
 
@@ -83,7 +85,7 @@ class Methods:
             try:
                 rows = json.loads(self.memory.read_text(encoding="utf-8")) if self.memory else {}
                 self._known = {key: Declared(**row) for key, row in rows.items()}
-            except (OSError, ValueError, TypeError, AttributeError):  # absent or damaged: ask again
+            except (OSError, ValueError, TypeError, AttributeError, RecursionError):  # absent or damaged: ask again
                 self._known = {}
         return self._known
 
@@ -92,7 +94,8 @@ class Methods:
         known[key] = found
         if self.memory is not None:
             rows = {name: asdict(one) for name, one in known.items()}
-            write_text(self.memory, json.dumps(rows, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+            with suppress(WriteError):  # of a profile that may only be read, methods are asked again each time
+                write_text(self.memory, json.dumps(rows, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
 
 def _key(method: str, params: Mapping[str, Any]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmark.method import SCRATCH_LAYERS, EncoderSpec
-from splits.errors import ConfigError
+from splits.errors import ConfigError, WriteError
 from splits.files import sha256, stamp, write_text
 
 WEIGHTS_AND_WORDS = {".json", ".txt", ".model", ".safetensors", ".bin"}  # what `from_pretrained` reads; a README does not count
@@ -82,13 +83,14 @@ class Encoders:
         if key not in known:
             known[key] = sha256(file)
             if self.memory is not None:
-                write_text(self.memory, json.dumps(known, indent=1, sort_keys=True) + "\n")
+                with suppress(WriteError):  # of a profile that may only be read, weights are read again each time
+                    write_text(self.memory, json.dumps(known, indent=1, sort_keys=True) + "\n")
         return known[key]
 
     def _load(self) -> dict[str, str]:
         if self._known is None:
             try:
                 self._known = dict(json.loads(self.memory.read_text(encoding="utf-8"))) if self.memory else {}
-            except (OSError, ValueError):  # absent or damaged: hash again
+            except (OSError, ValueError, RecursionError):  # absent or damaged: hash again
                 self._known = {}
         return self._known

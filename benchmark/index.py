@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from benchmark.store import MANIFEST, Store
 from splits.errors import KfbenchError
@@ -33,8 +34,8 @@ class Index:
         self._path = store.root / INDEX
         try:
             rows = json.loads(self._path.read_text(encoding="utf-8"))
-            self._seen = {hash: Seen(*row) for hash, row in rows.items()}
-        except (OSError, ValueError, TypeError, AttributeError):  # absent or damaged: look again
+            self._seen = {hash: Seen(*row) for hash, row in rows.items() if _fits(*row)}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):  # absent or damaged: look again
             self._seen = {}
 
     def whole(self, hashes: Iterable[str]) -> dict[str, Seen]:
@@ -75,3 +76,7 @@ class Index:
         rows = {hash: list(asdict(seen).values()) for hash, seen in self._seen.items() if hash in there}
         with suppress(KfbenchError, OSError):  # a store that may only be read is looked at again each time
             write_text(self._path, json.dumps(rows) + "\n")
+
+
+def _fits(files: Any, cell: Any, seconds: Any) -> bool:
+    return isinstance(files, str) and isinstance(cell, str) and (seconds is None or isinstance(seconds, int | float))

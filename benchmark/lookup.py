@@ -109,7 +109,7 @@ def stored(directory: Path) -> Side:
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         id, hash, config = CellId(**manifest["cell"]), str(manifest["hash"]), dict(manifest["config"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise KfbenchError(f"{directory / MANIFEST}: not a cell: {error}", "`kfbench run` moves a damaged cell aside.") from None
     metrics, run = _results(directory)
     return Side(f"stored {id} ({hash[:12]})", str(id), hash, config, _modules(config, run), metrics, run)

@@ -16,7 +16,7 @@ from benchmark.lookup import Cells, stored
 from benchmark.places import PARAMS
 from benchmark.plan import Plan, Planned, plan_hash
 from benchmark.result import METRICS, PREDICTIONS, RUN, CellId
-from benchmark.store import CHECKPOINT, LAST_PREDICTIONS, MANIFEST, Busy, Store, damage
+from benchmark.store import CHECKPOINT, LAST_PREDICTIONS, MANIFEST, Busy, Store, checkpoint_damage, damage
 from splits.errors import ConfigError, KfbenchError
 from splits.files import write_text
 
@@ -195,7 +195,7 @@ def merge(found: Survey, store: Store, checkpoints: frozenset[str], watch: Calla
     for hash, places in found.wanted.items():
         name = str(places[0].cell.id)
         watch(name)
-        damages = [(place, _wrong(place)) for place in places]
+        damages = [(place, _wrong(place, checkpoint=hash in checkpoints)) for place in places]
         one = next((place for place, wrong in damages if wrong is None), None)
         if one is None:
             outcome.damaged[name] = "; ".join(f"{place.place}: {wrong}" for place, wrong in damages)
@@ -212,10 +212,12 @@ def merge(found: Survey, store: Store, checkpoints: frozenset[str], watch: Calla
     return outcome
 
 
-def _wrong(one: Found) -> str | None:
+def _wrong(one: Found, *, checkpoint: bool = False) -> str | None:
     """What is wrong with a cell elsewhere, or None: bytes, and whether it is what its hash says."""
     if (wrong := damage(one.place, one.hash)) is not None:
         return wrong
+    if checkpoint and (one.place / CHECKPOINT).exists() and (wrong := checkpoint_damage(one.place)) is not None:
+        return f"its {CHECKPOINT}: {wrong}"
     manifest = json.loads((one.place / MANIFEST).read_text(encoding="utf-8"))
     names = list(manifest["files"])
     if missing := [name for name in NEEDED if name not in names]:
@@ -233,7 +235,9 @@ def _copy(one: Found, store: Store, plan: str, *, checkpoint: bool) -> None:
         for name in (*files, MANIFEST):
             shutil.copyfile(one.place / name, directory / name)
         if checkpoint and (one.place / CHECKPOINT).is_dir():
-            shutil.copytree(one.place / CHECKPOINT, directory / CHECKPOINT)
+            shutil.copytree(one.place / CHECKPOINT, directory / CHECKPOINT, symlinks=True)  # a link would copy what lies elsewhere
+            if (wrong := checkpoint_damage(directory)) is not None:
+                raise KfbenchError(f"{one.place}: the copy of its {CHECKPOINT} is damaged: {wrong}", "Run the command again.")
         write_text(directory / MERGED, json.dumps(_origin(one, plan), ensure_ascii=False, indent=1) + "\n")
         if (wrong := damage(directory, one.hash)) is not None:  # it changed while it was copied, or the disk lies
             raise KfbenchError(f"{one.place}: its copy is damaged: {wrong}", "Run the command again.")
@@ -243,7 +247,7 @@ def _origin(one: Found, plan: str) -> list[dict[str, Any]]:
     """Where a cell came from, the latest last: a cell may be merged twice."""
     try:
         before = list(json.loads((one.place / MERGED).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         before = []
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return [*before, {"from": str(one.given), "plan": plan, "time": now}]

@@ -14,6 +14,10 @@ SCHEMA = 1  # raise when a field changes its meaning; readers keep taking older 
 METRICS, PREDICTIONS, RUN, NOT_APPLICABLE = "metrics.json", "predictions.jsonl", "run.json", "na.json"
 
 
+class NewerError(KfbenchError):
+    """A result of a later version of this code, which must be neither read wrongly nor replaced."""
+
+
 class Frozen(BaseModel):
     """Values that do not change; keys of a newer minor version are ignored."""
 
@@ -146,9 +150,10 @@ def _load(path: Path, model: type[M]) -> M:
         values = json.loads(path.read_text(encoding="utf-8"))
         version = values["schema_version"]
         if version > SCHEMA:
-            raise KfbenchError(f"{path}: written by a newer schema ({version}; this code reads up to {SCHEMA})", "Update the checkout.")
+            what = f"{path}: written by a newer version of this code (schema {version}; this one reads up to {SCHEMA})"
+            raise NewerError(what, "It is left as it is. Update the checkout, or use another store (KFBENCH_STORE).")
         return model(**values)
     except OSError as error:
         raise KfbenchError(f"{path}: {error.strerror}", mend) from None
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
         raise KfbenchError(f"{path}: not a result: {str(error).splitlines()[0]}", mend) from None

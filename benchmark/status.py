@@ -19,6 +19,9 @@ def states(plan: Plan, store: Store) -> list[State]:
 
     `stale`: the store has this cell, but of another configuration, other data or other code; it is not reported and
     will be run again.
+
+    Raises:
+        NewerError: a later version of this code wrote a cell of the plan.
     """
     index = Index(store)
     done = index.whole(plan.hashes)
@@ -31,6 +34,7 @@ def _state(cell: Planned, store: Store, done: Container[str], others: Container[
         return "missing"
     if cell.hash in done:
         return "done"
+    store.refuse_newer(cell.hash)
     if store.running(cell.hash):
         return "running"
     if store.failure(cell.hash):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -15,9 +16,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from benchmark.result import METRICS, CellId, Metrics, Run, load_metrics, load_run
-from splits.errors import KfbenchError
-from splits.files import write_text
+from benchmark.result import METRICS, CellId, Metrics, NewerError, Run, load_metrics, load_run
+from splits.errors import KfbenchError, WriteError
+from splits.files import sha256, write_text
 from splits.terminal import shown
 
 LAST_PREDICTIONS = "predictions.last.jsonl"  # of the last step's tagger; PREDICTIONS are of the one chosen on dev
@@ -75,19 +76,53 @@ class Store:
         directory = self.path(hash) / CHECKPOINT
         return directory if directory.is_dir() else None
 
+    def whole_checkpoint(self, hash: str) -> Path | None:
+        """The best tagger, every byte of it as it was saved: what another cell may start from. A damaged one is moved aside."""
+        directory = self.checkpoint(hash)
+        if directory is None or (damage := checkpoint_damage(self.path(hash))) is None:
+            return directory
+        with self.lock(hash, wait=True):
+            if (directory := self.checkpoint(hash)) is not None:
+                (self.root / BROKEN).mkdir(exist_ok=True)
+                target = Path(tempfile.mkdtemp(prefix=f"{hash}-{CHECKPOINT}-", dir=self.root / BROKEN))
+                directory.rename(target)
+                self.moved.append(f"the tagger of cell {hash[:12]} is damaged ({damage}); moved to {target}, it will be trained again")
+        return None
+
+    def refuse_newer(self, hash: str) -> None:
+        """Leave a cell alone that a later version of this code wrote.
+
+        Raises:
+            NewerError: it is one.
+        """
+        if self.path(hash).exists():
+            try:
+                load_metrics(self.path(hash))
+            except NewerError:
+                raise
+            except KfbenchError:
+                pass
+
     @contextmanager
     def lock(self, hash: str, *, wait: bool = False) -> Iterator[None]:
         """Hold a cell; inside, nobody else writes it, and what a dead process left of it is gone.
 
         Raises:
             Busy: another process holds it, and `wait` is False.
+            NewerError: a later version of this code wrote it.
+            WriteError: the store cannot be written.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
         lock = FileLock(self.root / f"{hash}.lock")
         try:
             lock.acquire(timeout=-1 if wait else 0, poll_interval=0.2)
         except Timeout:
             raise Busy(hash) from None
+        except OSError as error:
+            raise self._unwritable(error) from error
         try:
             for left in self.root.glob(f".tmp-{hash}-*"):
                 shutil.rmtree(left, ignore_errors=True)
@@ -101,17 +136,24 @@ class Store:
         path = self.root / f"{hash}.lock"
         if not path.exists():
             return False
-        lock = FileLock(path)
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            descriptor = os.open(path, os.O_RDONLY)  # for reading: whoever may only look at a store may ask, too
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
-        lock.release()
+        except OSError:  # a file system without locks
+            return False
+        finally:
+            os.close(descriptor)
         return False
 
     def _set_aside(self, hash: str) -> None:
         if not self.path(hash).exists() or (damage := self.damage(hash)) is None:
             return
+        self.refuse_newer(hash)
         (self.root / BROKEN).mkdir(exist_ok=True)
         target = Path(tempfile.mkdtemp(prefix=f"{hash}-", dir=self.root / BROKEN))  # a clock gives a name twice; a rename replaces it
         self.path(hash).rename(target)
@@ -132,7 +174,10 @@ class Store:
     @contextmanager
     def writing(self, hash: str) -> Iterator[Path]:
         """A temporary directory that becomes the cell's, at once, when the block ends well. The caller holds the lock."""
-        temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{hash}-", dir=self.root))
+        try:
+            temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{hash}-", dir=self.root))
+        except OSError as error:
+            raise self._unwritable(error) from error
         try:
             yield temporary
             for file in temporary.rglob("*"):
@@ -146,16 +191,19 @@ class Store:
             _to_disk(self.root)
             self._failure_file(hash).unlink(missing_ok=True)
         except OSError as error:
-            raise KfbenchError(
-                f"{self.path(hash)}: cannot be written: {error.strerror}", "Check space and permissions, then run again."
-            ) from error
+            raise self._unwritable(error) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    def _unwritable(self, error: OSError) -> WriteError:
+        return WriteError(f"{self.root}: the store cannot be written: {error.strerror}", "Check space and permissions, then run again.")
+
     def write_manifest(self, directory: Path, hash: str, cell: CellId, config: Mapping[str, Any]) -> None:
-        """Say what the files of a cell are, once all of them (but a checkpoint) are written."""
-        files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(directory.iterdir()) if f.is_file()}
+        """Say what the files of a cell are, once all of them are written."""
+        files = {f.name: sha256(f) for f in sorted(directory.iterdir()) if f.is_file()}
         row = {"cell": cell.model_dump(), "hash": hash, "config": dict(config), "files": files}
+        if (directory / CHECKPOINT).is_dir():  # apart: it may go (`kfbench gc`) and the cell stays whole
+            row[CHECKPOINT] = {str(f.relative_to(directory / CHECKPOINT)): sha256(f) for f in _files(directory / CHECKPOINT)}
         write_text(directory / MANIFEST, json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
     def fail(self, hash: str, failure: Failure) -> None:
@@ -197,7 +245,7 @@ class Store:
         for hash in self.hashes():
             try:
                 found[hash] = CellId(**json.loads((self.path(hash) / MANIFEST).read_text(encoding="utf-8"))["cell"])
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
         return found
 
@@ -215,9 +263,32 @@ def damage(directory: Path, hash: str) -> str | None:
             return f"{METRICS} belongs to another cell"
     except KfbenchError as error:
         return error.what
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"{MANIFEST}: {error}"
     return None
+
+
+def checkpoint_damage(directory: Path) -> str | None:
+    """What is wrong with the checkpoint in a cell's directory, or None: every byte is read.
+
+    One that the manifest has no sums of is damaged: nobody can tell.
+    """
+    try:
+        sums = json.loads((directory / MANIFEST).read_text(encoding="utf-8")).get(CHECKPOINT)
+        if not isinstance(sums, dict):
+            return f"{MANIFEST} has no sums of it"
+        there = {str(f.relative_to(directory / CHECKPOINT)): f for f in _files(directory / CHECKPOINT)}
+        if odd := sorted(sums.keys() ^ there.keys()):
+            return f"{odd[0]} is {'not there' if odd[0] in sums else 'none of its files'}"
+        wrong = next((name for name, file in there.items() if sha256(file) != sums[name]), None)
+        return None if wrong is None else f"{wrong} is not what was written"
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        return str(error)
+
+
+def _files(directory: Path) -> list[Path]:
+    """Its files at any depth, and links, which no checkpoint has."""
+    return sorted(f for f in directory.rglob("*") if f.is_symlink() or not f.is_dir())
 
 
 def prune(store: Store, keep: frozenset[str], checkpoints: frozenset[str] | None, *, dry_run: bool = False) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmark.method import Budget, FitInput, Tagger
 from benchmark.nn.adamw import AdamW, Group
 from benchmark.nn.batches import epoch_batches
-from benchmark.nn.encoder import Batch, Window, WordEncoder
+from benchmark.nn.encoder import Batch, Window, WordEncoder, not_finite
 from splits.errors import KfbenchError
 from splits.schema import Sentence
 
@@ -65,7 +65,7 @@ def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
     """Train within the budget; `tagger` predicts with the model as it stands, for the monitor.
 
     Raises:
-        TrainingDivergedError: the loss is NaN or infinite.
+        TrainingDivergedError: the loss is NaN or infinite, or weights are at the end.
     """
     budget = given.budget
     an_epoch, total = lengths(windows, budget)
@@ -84,6 +84,8 @@ def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
             if budget.patience is not None and without_gain >= budget.patience:
                 break
     model.eval()
+    if (tensor := not_finite(model)) is not None:  # by the last step, whose loss was still one
+        raise TrainingDivergedError(f"{tensor} is NaN or infinite after the last step", "Lower the learning rates, or use precision fp32.")
     return Trained(best, snapshot(model))
 
 

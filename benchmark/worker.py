@@ -17,7 +17,7 @@ from benchmark.provenance import commit
 from benchmark.result import RUN, Run, dump
 from benchmark.store import CHECKPOINT, Store
 from benchmark.workspace import Workspace
-from splits.errors import KfbenchError
+from splits.errors import KfbenchError, WriteError
 from splits.files import write_text
 
 METHOD = "method.json"  # beside what a tagger saves: which class loads it
@@ -60,6 +60,8 @@ class Worker:
                 upstream = self._upstream(cell.upstream) if cell.upstream else None
                 outcome, measured = compute(load_cell(cell, self.params, self.workspace, upstream), watch)
                 self.keep(cell, measured, lambda directory: leave(outcome, directory, checkpoint=self.wants_checkpoint(hash)))
+            except WriteError:  # nor could the failure be written, nor any cell after this one
+                raise
             except Exception as error:
                 self.store.fail(hash, failure(str(cell.id), error, started))
                 return "failed"
@@ -78,7 +80,7 @@ class Worker:
 
     def _upstream(self, cell: Planned) -> Path:
         """The checkpoint that a method starts from; trained now if it is not there."""
-        if self.store.checkpoint(hash_of(cell)) is None:
+        if self.store.whole_checkpoint(hash_of(cell)) is None:
             above = Worker(self.params, self.workspace, self.store, checkpoints=True)
             if above(cell, lambda point: None, wait=True) == "failed":
                 raise upstream_failed(cell)

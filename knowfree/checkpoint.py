@@ -120,6 +120,9 @@ def load_official(
     found = _read(directory)
     if rows := differences(to_official(model, shape), found):
         raise CheckpointError(directory, rows)
+    odd = next((name for name, tensor in found.items() if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())), None)
+    if odd is not None:
+        raise ConfigError(f"{directory}: {odd} holds NaN or infinite weights", "Copy the checkpoint again.")
     restore(model, _from_official(found))
     unused = {name: tensor for name, tensor in found.items() if name == OPTIONAL or name.startswith("cnn.")}
     return Loaded(NeuralTagger(model.to(device).eval(), settings=settings), config, unused)
@@ -229,7 +232,7 @@ def _config(directory: Path) -> dict[str, Any]:
     path = directory / CONFIG
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}", "A checkpoint is a directory: config.json, tensors, tokenizer.") from None
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: expected an object", "Copy the checkpoint again.")
@@ -268,13 +271,13 @@ def _encoder(directory: Path, tokenizer: Any) -> Any:
     from transformers import AutoConfig, AutoModel, AutoTokenizer  # seconds to import: not for a plan or a report
 
     try:
-        config = AutoConfig.from_pretrained(directory)
-        tokenizer = AutoTokenizer.from_pretrained(directory) if tokenizer is None else tokenizer
-    except (OSError, ValueError) as error:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False) if tokenizer is None else tokenizer
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{directory}: {str(error).splitlines()[0]}", "It needs a config.json of a BERT, and a tokenizer.") from None
     if config.model_type != "bert":
         raise ConfigError(f"{directory}: its encoder is a {config.model_type}", "The released code knows BERT alone.")
-    model = AutoModel.from_config(config, add_pooling_layer=False).float()
+    model = AutoModel.from_config(config, add_pooling_layer=False, trust_remote_code=False).float()
     return with_tokenizer(model, tokenizer, EncoderSpec(str(directory)))
 
 

@@ -220,7 +220,7 @@ def _reason(path: Path) -> str | None:
         return None
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["reason"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise KfbenchError(f'{path}: not {{"reason": ...}}', "Run `kfbench run --record` for the pair again.") from None
 
 

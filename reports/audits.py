@@ -50,7 +50,7 @@ def read_audits(params: Params, data: Path) -> list[Audit]:
         source, page = data / corpus / "audit.json", data / corpus / "audit.md"
         try:
             audits.append(_audit(corpus, json.loads(source.read_text(encoding="utf-8")), page.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
     return audits
 
@@ -79,5 +79,5 @@ def read_facts(corpus: str, data: Path) -> Facts | None:
     try:
         found = json.loads((data / corpus / "corpus.json").read_text(encoding="utf-8"))
         return Facts(**{key: found[key] for key in Facts.__slots__ if key in found} | {"labels": tuple(found["labels"])})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

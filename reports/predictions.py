@@ -112,7 +112,7 @@ def _spans(line: str, i: int, sentence: Sentence, expected: tuple[int, int]) -> 
     try:
         found: dict[str, Any] = json.loads(line)
         spans = {(int(e["start"]), int(e["end"]), str(e["entity"])) for e in found["entities"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise KfbenchError(f"{PREDICTIONS}:{i + 1}: not a line of predictions") from None
     inside = all(0 <= start < end <= len(sentence.text) for start, end, _ in spans)
     if found.get("id") != sentence.id or not inside or (len(spans & sentence.spans), len(spans)) != expected:

@@ -92,5 +92,5 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):  # a profile without synthesis
+    except (OSError, ValueError, RecursionError):  # a profile without synthesis
         return {}

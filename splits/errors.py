@@ -38,5 +38,9 @@ class CorpusError(KfbenchError):
         return type(self), (self.file, self.line, self.what.removeprefix(f"{prefix}: "), self.mend)
 
 
+class WriteError(KfbenchError):
+    """A file that cannot be written: no space, no permission. What comes after it could not be written either."""
+
+
 class ConfigError(KfbenchError):
     """A params file, a name or an option that asks for something that does not exist."""

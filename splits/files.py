@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from splits.errors import CorpusError, KfbenchError
+from splits.errors import CorpusError, WriteError
 
 LONGEST_LINE = 1_000_000  # characters; a longer one is a file without line ends, not a sentence
 
@@ -90,7 +90,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
                 os.fsync(file.fileno())
             temporary.replace(path)
     except OSError as error:
-        raise KfbenchError(
+        raise WriteError(
             f"{path}: cannot be written: {error.strerror}", "Check space and permissions; what stood there is untouched."
         ) from error
 

@@ -78,7 +78,7 @@ def _about(directory: Path) -> dict[str, str]:
     try:
         row: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
         return {"method": row["method"], "language": row["language"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{path}: not there or not readable", "A checkpoint is what `kfbench run --checkpoints` keeps.") from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,7 @@ from benchmark.method import EncoderSpec
 from benchmark.nn.packing import packable, packed_states
 from benchmark.nn.planned import as_planned
 from benchmark.nn.scratch import scratch_encoder
-from splits.errors import ConfigError
+from splits.errors import ConfigError, KfbenchError
 
 METASPACE = "▁"  # SentencePiece's mark of a word's start
 # Families whose positions start after the pad id, so that they hold fewer sub-words than they have positions.
@@ -175,7 +175,7 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
     """The encoder that a spec names; a `scratch` one takes its vocabulary from `words`.
 
     Raises:
-        ConfigError: it cannot be loaded, or its tokenizer is not a fast one.
+        ConfigError: it cannot be loaded, lacks weights, has some that are no numbers, or its tokenizer is not a fast one.
     """
     model: Any
     if spec.name == "scratch":
@@ -186,24 +186,56 @@ def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:
         try:
             with _quietly():
                 tokenizer = _tokenizer(spec.name, spec.revision, _written(Path(spec.name)))
-                model = AutoModel.from_pretrained(spec.name, revision=spec.revision, config=_shape(spec)).float()
-        except (OSError, ValueError) as error:
+                options = {"trust_remote_code": False, "ignore_mismatched_sizes": True, "output_loading_info": True}
+                model, found = AutoModel.from_pretrained(spec.name, revision=spec.revision, config=_shape(spec), **options)
+        except KfbenchError:
+            raise
+        except Exception as error:  # the readers of weights raise their own kinds, pickle's among them
             mend = "Give a hub id with its revision, or a local directory with config.json, weights and tokenizer.json."
-            raise ConfigError(f"encoder {spec.name!r} cannot be loaded: {str(error).splitlines()[0]}", mend) from error
+            raise ConfigError(f"encoder {spec.name!r} cannot be loaded: {(str(error) or repr(error)).splitlines()[0]}", mend) from error
+        _complete(spec, model, found)
+        if (
+            not len(tokenizer.all_special_ids) < len(tokenizer) <= model.get_input_embeddings().num_embeddings
+        ):  # without files it knows its special tokens alone
+            what = f"its tokenizer has {len(tokenizer)} sub-words, its weights {model.get_input_embeddings().num_embeddings}"
+            raise ConfigError(f"encoder {spec.name!r}: {what}", "Put the tokenizer of this very model beside its weights.")
+        model = model.float()
     if not tokenizer.is_fast:
         raise ConfigError(f"encoder {spec.name!r} has no fast tokenizer", "Choose one that ships tokenizer.json.")
-    if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # sentence vectors are not used: untrained weights would only fill checkpoints
     if spec.freeze_words:
         model.get_input_embeddings().weight.requires_grad_(False)
     return WordEncoder(model, tokenizer, as_planned(spec))
+
+
+def _complete(spec: EncoderSpec, model: Any, found: Mapping[str, Any]) -> None:
+    """Hold a loaded model against what the weights gave it: transformers draws at random what they lack, and only warns.
+
+    Raises:
+        ConfigError: weights are missing, or one is NaN or infinite.
+    """
+    mend = "Copy or download it again; config.json and weights must be of one model."
+    lacking = sorted(name for name in found["missing_keys"] if "pooler" not in name and not name.endswith("_ids"))
+    if other := sorted(found["mismatched_keys"]):
+        raise ConfigError(f"encoder {spec.name!r}: {other[0][0]} is {list(other[0][1])}, config.json calls for {list(other[0][2])}", mend)
+    if lacking:
+        what = f"its weights lack {len(lacking)} tensors that config.json calls for, the first is {lacking[0]}"
+        raise ConfigError(f"encoder {spec.name!r}: {what}", mend)
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # sentence vectors are not used: untrained weights would only fill checkpoints
+    if (tensor := not_finite(model)) is not None:
+        raise ConfigError(f"encoder {spec.name!r}: {tensor} holds NaN or infinite weights", mend)
+
+
+def not_finite(model: nn.Module) -> str | None:
+    """The name of a weight that is NaN or infinite; None: all are numbers."""
+    return next((name for name, p in model.named_parameters() if p.is_floating_point() and not bool(torch.isfinite(p).all())), None)
 
 
 def _shape(spec: EncoderSpec) -> Any:
     """The encoder's own configuration, with the layers that the spec keeps: `from_pretrained` leaves the weights of the rest."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(spec.name, revision=spec.revision)
+    config = AutoConfig.from_pretrained(spec.name, revision=spec.revision, trust_remote_code=False)
     if spec.layers is not None:
         if spec.layers > config.num_hidden_layers:
             raise ConfigError(f"encoder {spec.name!r} has {config.num_hidden_layers} layers, not {spec.layers}", "Lower `layers`.")
@@ -220,7 +252,7 @@ def _tokenizer(name: str, revision: str | None, written: tuple[int, ...]) -> Any
     """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(name, revision=revision)
+    return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
 
 
 def _written(directory: Path) -> tuple[int, ...]:
@@ -231,12 +263,13 @@ def rebuild_encoder(directory: str, spec: EncoderSpec) -> WordEncoder:
     """An encoder of the shape that `WordEncoder.save` wrote, its weights not yet set."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    model = AutoModel.from_config(AutoConfig.from_pretrained(directory)).float()  # the config keeps a half-precision hub's type
+    config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    model = AutoModel.from_config(config, trust_remote_code=False).float()  # the config keeps a half-precision hub's type
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     if spec.freeze_words:
         model.get_input_embeddings().weight.requires_grad_(False)
-    return WordEncoder(model, AutoTokenizer.from_pretrained(directory), spec)
+    return WordEncoder(model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False), spec)
 
 
 @contextmanager

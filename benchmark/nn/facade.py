@@ -257,7 +257,7 @@ def with_tokenizer(model: Any, tokenizer: Any, spec: EncoderSpec) -> WordEncoder
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(tokenizer.name_or_path)
+            tokenizer = AutoTokenizer.from_pretrained(tokenizer.name_or_path, trust_remote_code=False)
         except (OSError, ValueError):
             tokenizer = None
         if tokenizer is None or not tokenizer.is_fast:

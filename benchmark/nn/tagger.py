@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
 from benchmark.method import EncoderSpec, FitInput, Fitted, Predicted
 from benchmark.nn.batches import prediction_batches
-from benchmark.nn.encoder import Batch, WordEncoder, load_encoder, rebuild_encoder
+from benchmark.nn.encoder import Batch, WordEncoder, load_encoder, not_finite, rebuild_encoder
 from benchmark.training import Recipe, State, restore, train
+from splits.errors import ConfigError, WriteError
 from splits.labels import Inventory, read_labels, write_labels
 from splits.schema import Sentence
 
@@ -66,13 +68,20 @@ class NeuralTagger:
         return [sorted(row, key=lambda p: (p.start, p.end, p.label)) for row in found]
 
     def save(self, directory: Path) -> None:
-        """Weights as safetensors, encoder config and tokenizer, labels, and what rebuilds the model."""
+        """Weights as safetensors, encoder config and tokenizer, labels, and what rebuilds the model.
+
+        Raises:
+            WriteError: they cannot be written.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         if self.state is not None:
             restore(self.model, self.state)
         reader = cast("Reader", self.model)
-        save_model(self.model, str(directory / WEIGHTS))
-        reader.encoder.save(str(directory))
+        try:
+            save_model(self.model, str(directory / WEIGHTS))
+            reader.encoder.save(str(directory))
+        except (OSError, SafetensorError) as error:
+            raise WriteError(f"{directory}: the tagger cannot be saved: {error}", "Check space and permissions.") from error
         write_labels(directory / LABELS, reader.labels)
         spec = asdict(reader.encoder.spec)
         settings = {"encoder": spec, "precision": self.precision, "settings": self.settings}
@@ -80,11 +89,21 @@ class NeuralTagger:
 
 
 def load_tagger(directory: Path, build: Callable[[WordEncoder, Inventory, dict[str, Any]], nn.Module], *, device: str) -> NeuralTagger:
-    """The tagger that `NeuralTagger.save` wrote; `build` makes the empty model from encoder, labels and settings."""
-    stored = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
-    encoder = rebuild_encoder(str(directory), EncoderSpec(**stored["encoder"]))
-    model = build(encoder, read_labels(directory / LABELS), stored["settings"])
-    load_model(model, str(directory / WEIGHTS))
+    """The tagger that `NeuralTagger.save` wrote; `build` makes the empty model from encoder, labels and settings.
+
+    Raises:
+        ConfigError: a file is missing or damaged, or weights are not numbers.
+    """
+    mend = "Copy the checkpoint again, or train it again with `kfbench run --checkpoints`."
+    try:
+        stored = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
+        encoder = rebuild_encoder(str(directory), EncoderSpec(**stored["encoder"]))
+        model = build(encoder, read_labels(directory / LABELS), stored["settings"])
+        load_model(model, str(directory / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ConfigError(f"{directory}: not a whole checkpoint: {(str(error) or repr(error)).splitlines()[0]}", mend) from error
+    if (tensor := not_finite(model)) is not None:
+        raise ConfigError(f"{directory}: {tensor} holds NaN or infinite weights", mend)
     return NeuralTagger(model.to(device).eval(), precision=stored["precision"], settings=stored["settings"])
 
 

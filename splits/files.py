@@ -12,6 +12,7 @@ from pathlib import Path
 
 from splits.errors import CorpusError, WriteError
 
+LARGEST_FILE = 2**30  # bytes; the largest corpus here has a hundredth of it
 LONGEST_LINE = 1_000_000  # characters; a longer one is a file without line ends, not a sentence
 
 
@@ -26,11 +27,14 @@ def text_lines(path: str | Path, *, newline: str | None = None) -> Iterator[tupl
     """
     path = Path(path)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         raise CorpusError(path, None, "no such file", "Check the path; `kfbench corpora prepare` makes prepared corpora.") from None
     except OSError as error:
         raise CorpusError(path, None, f"cannot be read: {error.strerror}", "Check the file and its permissions.") from None
+    if len(raw) > LARGEST_FILE:
+        raise CorpusError(path, None, f"larger than {LARGEST_FILE:,} bytes", "No corpus is: is it the right file?")
     if not raw.strip():
         raise CorpusError(path, None, "the file is empty", "Fetch or write it again.")
     if raw.startswith(b"\xef\xbb\xbf"):

@@ -64,6 +64,7 @@ SOURCE = Source(
 LABELS = ("protein", "DNA", "RNA", "cell_line", "cell_type")
 
 MEMBER = "GENIA_term_3.02/GENIAcorpus3.02.xml"
+LARGEST = 200_000_000  # bytes of it unpacked; it has 9 million
 KIND = re.compile(rf"G#({'|'.join(LABELS)})(?:_|$)")  # `G#protein_molecule` is a protein; `(AND G#protein ...` is no kind
 
 # Numbers, words, and every other sign alone. Signs do not stay in words, because then nearly every entity boundary is a
@@ -118,6 +119,8 @@ def _lines(path: Path) -> Iterator[bytes]:
             member = archive.extractfile(MEMBER)
             if member is None:
                 raise KeyError
+            if (size := archive.getmember(MEMBER).size) > LARGEST:
+                raise CorpusError(path, None, f"{MEMBER} unpacks to {size:,} bytes", MEND)
             yield from member
     except FileNotFoundError:
         raise CorpusError(path, None, "no such file", "Check the path.") from None

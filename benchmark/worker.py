@@ -80,19 +80,20 @@ class Worker:
 
     def _upstream(self, cell: Planned) -> Path:
         """The checkpoint that a method starts from; trained now if it is not there."""
-        if self.store.whole_checkpoint(hash_of(cell)) is None:
-            above = Worker(self.params, self.workspace, self.store, checkpoints=True)
-            if above(cell, lambda point: None, wait=True) == "failed":
-                raise upstream_failed(cell)
+        if (found := self.store.whole_checkpoint(hash_of(cell))) is not None:
+            return found
+        above = Worker(self.params, self.workspace, self.store, checkpoints=True)
+        if above(cell, lambda point: None, wait=True) == "failed":
+            raise upstream_failed(cell)
         return self.checkpoint(cell)
 
     def checkpoint(self, cell: Planned) -> Path:
-        """Where the tagger of a done cell is.
+        """Where the tagger of a done cell is, every byte of it checked.
 
         Raises:
-            KfbenchError: it left none.
+            KfbenchError: it left none, or it is damaged; the next run trains it again.
         """
-        found = self.store.checkpoint(hash_of(cell))
+        found = self.store.whole_checkpoint(hash_of(cell))
         if found is None:
             raise KfbenchError(f"{cell.id} left no checkpoint", "Its method must save one.")
         return found

@@ -89,7 +89,7 @@ class Jobs:
             return
         above = self.by_hash.get(hash_of(cell))
         if above is None:
-            if self.worker.store.checkpoint(hash_of(cell)) is not None:
+            if self.worker.store.whole_checkpoint(hash_of(cell)) is not None:
                 return
             above = self._add(cell, shown=False)
             above.worker = replace(self.worker, force=False)

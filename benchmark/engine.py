@@ -91,6 +91,15 @@ def _ray(where: Local) -> Engine:
 ENGINES: Mapping[str, Callable[[Local], Engine]] = {"serial": _serial, "processes": _processes, "ray": _ray}
 
 
+def side_by_side(where: Local, threads: int) -> int | None:
+    """How many cells of so many threads run at a time; None: the cluster knows."""
+    if where.engine == "serial":
+        return 1
+    if where.engine == "processes":
+        return where.cores
+    return None if where.address and where.workers is None else max(1, where.cores // threads)
+
+
 def engine(root: Path | str = ".") -> Engine:
     """The engine that the environment names, or the local file of the profile in `root`.
 

@@ -44,7 +44,7 @@ class Sender:
 
     Attributes:
         put: puts an object into the store and returns its reference.
-        node: the driver's.
+        node: the driver's; empty: no node is to use files that it finds.
         run: what names this run.
         abroad: whether there is any node but the driver's.
     """
@@ -59,7 +59,8 @@ class Sender:
         """A folder, whose files are read and put once however many cells need them."""
         name = (str(path.resolve()), key)
         if name not in self.sent:
-            self.sent[name] = Sent(*name, self.node, self.run, self.put(dict(files())) if self.abroad else None, encoder)
+            ref = self.put(dict(files())) if self.abroad else None
+            self.sent[name] = Sent(*name, self.node, self.run, ref, encoder and self.node != "")
         return self.sent[name]
 
     def forget(self, key: str) -> None:

@@ -67,7 +67,7 @@ def session(where: Local, *, gpus: int | None = None) -> Iterator[Session]:
     if ray.is_initialized():  # by whoever called us: theirs to end
         yield Session(ray, False, ray.get_runtime_context().get_node_id())
         return
-    folder = None if where.address else _folder()
+    folder = None if where.address else new_folder()
     try:
         if folder is None:
             _join(ray, where)
@@ -155,7 +155,7 @@ def modules() -> list[str]:
     return [str(folder) for folder in found.values()]
 
 
-def _folder() -> Path:
+def new_folder() -> Path:
     """A new folder for what Ray writes; those of dead processes go."""
     base = Path(tempfile.gettempdir())
     if len(str(base)) > LONGEST:

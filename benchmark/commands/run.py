@@ -26,7 +26,7 @@ def plan(
     cells: Annotated[bool, typer.Option("--cells", help="A line a cell, with failures.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cells of the profile: done, running, failed, stale, missing, and the time left.
+    """Cells of the profile: done, running, failed, stale, missing, and the time left under the engine that is set.
 
     Example: kfbench plan --corpus weibo --cells
     """
@@ -34,6 +34,8 @@ def plan(
     from rich.table import Table
 
     from benchmark.config import load_params
+    from benchmark.engine import side_by_side
+    from benchmark.local import local
     from benchmark.plan import make_plan
     from benchmark.progress import duration
     from benchmark.status import STATES, seconds_left, states
@@ -44,13 +46,16 @@ def plan(
     found = make_plan(load_params(params), workspace, filter_of(corpus, variant, size, draw, seed))
     store = Store(workspace.store)
     state = states(found, store)
-    left = seconds_left(found, state, store)
+    where = local()
+    workers = side_by_side(where, max((cell.training.threads for cell in found.cells), default=1))
+    left = seconds_left(found, state, store, workers or 1)
     if as_json:
         rows: list[dict[str, Any]] = []
         for cell, status in zip(found.cells, state, strict=True):
             failure = store.failure(cell.hash) if cell.hash and status == "failed" else None
             rows.append({**cell.id.model_dump(), "hash": cell.hash, "state": status, "error": failure.error if failure else None})
-        print_json({"cells": rows, "n/a": [vars(pair) for pair in found.not_applicable], "seconds_left": left})
+        absent = [vars(pair) for pair in found.not_applicable]
+        print_json({"cells": rows, "n/a": absent, "seconds_left": left, "engine": where.engine, "workers": workers})
         return
     console = Console(highlight=False)
     if cells:
@@ -67,7 +72,10 @@ def plan(
     for pair in found.not_applicable:
         console.print(f"n/a: {pair.corpus} x {pair.variant}: {pair.reason}", markup=False)
     rest = sum(status != "done" for status in state)
-    time = "none finished yet to estimate from" if left is None else f"about {duration(left)} on one worker"
+    at_a_time = "one at a time" if (workers or 1) == 1 else f"{workers} at a time"
+    time = "none finished yet to estimate from" if left is None else f"about {duration(left)}, {at_a_time} ({where.engine})"
+    if workers is None:
+        time += "; a cluster's size is not known here: set `workers`"
     console.print(f"{len(state) - rest} of {len(state)} cells done" + (f"; {rest} to go, {time}" if rest else ""))
 
 
@@ -82,13 +90,22 @@ def run(
     record: Annotated[bool, typer.Option("--record", help="Then write results/<corpus>/<variant> anew, as the DVC stage does.")] = False,
     checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Keep the best tagger of each cell in the store.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
+    all_cells: Annotated[
+        bool, typer.Option("--all", help="The whole plan in one go, on the engine that is set; `dvc repro` then only records.")
+    ] = False,
 ) -> None:
-    """Run the cells that are not done, one after the other; a failing one does not stop the rest.
+    """Run the cells that are not done, on the engine that KFBENCH_ENGINE names; a failing one does not stop the rest.
 
     Interrupted or killed at any moment, it goes on where it was.
 
     Example: kfbench run --corpus weibo --variant knowfree --size 250 --draw 0
     """
+    given = {"--corpus": corpus, "--variant": variant, "--size": size, "--draw": draw, "--seed": seed}
+    if all_cells and any(given.values()):
+        from splits.errors import ConfigError
+
+        names = ", ".join(name for name, value in given.items() if value)
+        raise ConfigError(f"--all is the whole plan, {names} is not", "Leave out one or the other.")
     from benchmark.collect import collect
     from benchmark.config import load_params
     from benchmark.engine import engine
@@ -96,11 +113,14 @@ def run(
     from benchmark.plan import Filter, make_plan
     from benchmark.progress import Bar
     from benchmark.store import Store
-    from benchmark.worker import Worker
+    from benchmark.worker import Worker, hash_of
     from benchmark.workspace import Workspace
 
     workspace, profile = Workspace(), load_params(params)
     found = make_plan(profile, workspace, filter_of(corpus, variant, size, draw, seed))
+    lacking = next((cell for cell in found.cells if cell.hash is None), None) if all_cells else None
+    if lacking is not None:
+        hash_of(lacking)  # raises: what stages before training make is to be there before hours are spent
     store = Store(workspace.store)
     worker = Worker(
         profile,

@@ -100,6 +100,38 @@ def test_plan_as_json_has_a_row_a_cell(here: Profile) -> None:
     assert len(json.loads(call("plan", "--json", "--size", "20", "--draw", "1", "--seed", "0")[1])["cells"]) == 1
 
 
+def test_plan_says_how_long_the_rest_takes_on_the_engine_that_is_set(here: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = {**here.values["methods"]["lookup"]["params"], "seconds": 0.2}
+    here.write(methods={"lookup": {"method": DICTIONARY, "params": slow}})
+    call("run", "--draw", "0", "--seed", "0")
+    alone = json.loads(call("plan", "--json")[1])
+    assert (alone["engine"], alone["workers"]) == ("serial", 1)
+    (here.root / ".kfbench" / "local.yaml").write_text("engine: ray\nworkers: 3\n", encoding="utf-8")
+    three = json.loads(call("plan", "--json")[1])
+    assert (three["engine"], three["workers"]) == ("ray", 3)
+    assert alone["seconds_left"] / 3 <= three["seconds_left"] < alone["seconds_left"]
+    text = call("plan")[1]
+    assert "6 to go, about" in text
+    assert "3 at a time (ray)" in text
+    monkeypatch.setenv("KFBENCH_RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setenv("KFBENCH_WORKERS", "")
+    (here.root / ".kfbench" / "local.yaml").write_text("engine: ray\n", encoding="utf-8")
+    assert "a cluster's size is not known here" in " ".join(call("plan")[1].split())
+
+
+def test_all_takes_no_filter_and_wants_every_artefact_first(here: Profile) -> None:
+    with pytest.raises(KfbenchError, match="--all is the whole plan, --corpus, --draw is not"):
+        call("run", "--all", "--corpus", "demo_zh", "--draw", "0")
+    methods = here.values["methods"] | {"fused": {"method": "knowfree_fusion"}}
+    here.write(methods=methods, variants=["lookup", "fused"])
+    with pytest.raises(KfbenchError, match="its fusion artefact"):
+        call("run", "--all")
+    assert not here.store.cells(), "nothing was begun"
+    here.write(variants=["lookup"])
+    assert call("run", "--all")[0] == 0
+    assert len(here.store.cells()) == 8
+
+
 def test_plan_in_a_terminal_says_how_far_it_is(here: Profile) -> None:
     methods = here.values["methods"] | {"flat": {"method": DICTIONARY, "params": {"flat_only": True}}}
     here.write(corpora=["demo_zh", "demo_en"], variants=["lookup", "flat"], methods=methods)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.engine import Serial, engine
+from benchmark.engine import Serial, engine, side_by_side
 from benchmark.local import FILE, Local, local
 from benchmark.processes import Processes
 from splits.errors import ConfigError
@@ -61,3 +61,12 @@ def test_a_wrong_file_is_named(text: str, tmp_path: Path) -> None:
 def test_an_engine_that_there_is_not_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="abacus"):
         engine(write(tmp_path, "engine: abacus"))
+
+
+def test_how_many_run_at_a_time_is_known_but_of_a_cluster() -> None:
+    assert side_by_side(Local(), 1) == 1
+    assert side_by_side(Local(engine="processes", workers=4), 2) == 4
+    assert side_by_side(Local(engine="ray", workers=4), 2) == 2
+    assert side_by_side(Local(engine="ray", workers=2), 8) == 1
+    assert side_by_side(Local(engine="ray", address="10.0.0.1:6379"), 1) is None
+    assert side_by_side(Local(engine="ray", address="10.0.0.1:6379", workers=64), 4) == 16

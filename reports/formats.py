@@ -102,17 +102,17 @@ def to_markdown(table: Table) -> str:
     """A pipe table under its title and caption."""
     rows = [[_plain(cell) for cell in line.cells] for line in table.lines]
     align = ["left"] * table.labels + ["right"] * (len(table.head) - table.labels)
-    body = tabulate(rows, [_markdown(h) for h in table.head], tablefmt="pipe", colalign=align, disable_numparse=True)
-    notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
-    return f"**{_markdown(table.title)}.** {_markdown(table.whole_caption)}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+    body = tabulate(rows, [markdown_escape(h) for h in table.head], tablefmt="pipe", colalign=align, disable_numparse=True)
+    notes = "".join(f"- {markdown_escape(note)}\n" for note in table.notes)
+    return f"**{markdown_escape(table.title)}.** {markdown_escape(table.whole_caption)}\n\n{body}\n" + (f"\n{notes}" if notes else "")
 
 
 def _plain(cell: Cell) -> str:
-    text = _markdown(cell.text)
-    return replace(cell, text=f"**{text}**" if cell.strong else text, remark=_markdown(cell.remark)).plain
+    text = markdown_escape(cell.text)
+    return replace(cell, text=f"**{text}**" if cell.strong else text, remark=markdown_escape(cell.remark)).plain
 
 
-def _markdown(text: str) -> str:
+def markdown_escape(text: str) -> str:
     """Text that Markdown leaves alone. An underscore inside a word means nothing to it and stays readable."""
     text = re.sub(r"([\\`*|<\[])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
@@ -201,5 +201,12 @@ def to_csv(records: Iterable[Mapping[str, Any]], head: Sequence[str] = ()) -> st
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
     for record in records:
-        writer.writerow({name: round(value, 6) if isinstance(value, float) else value for name, value in record.items()})
+        writer.writerow({name: _field(value) for name, value in record.items()})
     return out.getvalue()
+
+
+def _field(value: Any) -> Any:
+    """As CSV has it; text that a spreadsheet would take for a formula gets the apostrophe that makes it text there."""
+    if isinstance(value, float):
+        return round(value, 6)
+    return f"'{value}" if isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r" else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.formats import to_markdown
+from reports.formats import markdown_escape, to_markdown
 from reports.page import TITLE, Report
 
 
@@ -10,21 +10,21 @@ def markdown(report: Report) -> str:
     """The tables, and links to everything else."""
     parts = [
         f"# {TITLE}",
-        "\n".join(f"- {name}: {value}" for name, value in report.facts),
-        report.conditions,
+        "\n".join(f"- {name}: {markdown_escape(value)}" for name, value in report.facts),
+        markdown_escape(report.conditions),
         "## Leaderboard",
         to_markdown(report.board),
     ]
     parts += ["## F1", to_markdown(report.main)]
     if report.reasons:
-        parts += ["## Not applicable", "\n".join(f"- {reason}" for reason in report.reasons)]
+        parts += ["## Not applicable", "\n".join(f"- {markdown_escape(reason)}" for reason in report.reasons)]
     if report.gaps:
-        parts += ["## Missing cells", "\n".join(f"- {gap}" for gap in report.gaps)]
+        parts += ["## Missing cells", "\n".join(f"- {markdown_escape(gap)}" for gap in report.gaps)]
     for table in report.more:
-        parts += [f"## {table.title}", to_markdown(table)]
+        parts += [f"## {markdown_escape(table.title)}", to_markdown(table)]
     for kind, title in (("sizes", "F1 over sample size"), ("shots", "F1 over shots"), ("curves", "Learning curves")):
         if figures := report.drawn(kind):
-            parts += [f"## {title}", *(f"![{figure.alt}](figures/{figure.name}.svg)" for figure in figures)]
+            parts += [f"## {title}", *(f"![{markdown_escape(figure.alt)}](figures/{figure.name}.svg)" for figure in figures)]
     if report.types:
         parts += ["## Per type", *(to_markdown(table) for table in report.types)]
     rest = (report.supplement, report.seen, report.errors, report.cost, report.synthesis, report.published)

@@ -26,6 +26,7 @@ def predict(
     cell: Annotated[str | None, typer.Option("--cell", help="corpus/variant/size/draw-seed, run with --checkpoints.")] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's directory.")] = None,
     tokens: Annotated[str | None, typer.Option("--tokens", help="characters or words; default: by the corpus's language.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="With --checkpoint: the path.py:Class that may be run to load it.")] = None,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     params: ParamsFile = PARAMS,
 ) -> None:
@@ -41,6 +42,8 @@ def predict(
         raise ConfigError(f"--tokens {tokens!r}", "It is `characters` or `words`.")
     directory = checkpoint if checkpoint is not None else _of_cell(str(cell), params)
     about = _about(directory)
+    if checkpoint is not None:
+        about["method"] = _trusted(about["method"], method, directory)
     unit: Unit = "characters" if (tokens or ("characters" if about["language"] in BY_CHARACTER else "words")) == "characters" else "words"
     sentences = list(_sentences(_lines(file), file, unit))
     from benchmark.cell import bare
@@ -80,6 +83,18 @@ def _about(directory: Path) -> dict[str, str]:
         return {"method": row["method"], "language": row["language"]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{path}: not there or not readable", "A checkpoint is what `kfbench run --checkpoints` keeps.") from None
+
+
+def _trusted(stored: str, given: str | None, directory: Path) -> str:
+    """The method that loads a checkpoint of any origin: one that is code in a file runs only where its user names it.
+
+    Raises:
+        ConfigError: it is code in a file, and not named.
+    """
+    if given is None and ".py:" in stored:
+        what = f"{directory}: its tagger is loaded by code in a file, {stored}"
+        raise ConfigError(what, "Where you trust that file, give --method path.py:Class.")
+    return given or stored
 
 
 def _lines(file: str) -> list[str]:

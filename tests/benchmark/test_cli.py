@@ -171,7 +171,9 @@ def test_predict_gives_entities_in_the_form_of_the_paper(here: Profile, tmp_path
         assert {"start": 1, "end": 1 + len(surface), "entity": label, "text": list(surface)} in row["entities"]
     directory = here.store.checkpoint(here.plan().cells[4].hash or "")
     (tmp_path / "lines.txt").write_text(surface, encoding="utf-8")
-    out = call("predict", str(tmp_path / "lines.txt"), "--checkpoint", str(directory), "--tokens", "words")[1]
+    with pytest.raises(KfbenchError, match="loaded by code in a file"):
+        call("predict", str(tmp_path / "lines.txt"), "--checkpoint", str(directory))
+    out = call("predict", str(tmp_path / "lines.txt"), "--checkpoint", str(directory), "--tokens", "words", "--method", DICTIONARY)[1]
     assert json.loads(out)["text"] == [surface]
 
 

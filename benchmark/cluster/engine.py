@@ -24,7 +24,7 @@ from benchmark.plan import Planned
 from benchmark.provenance import commit
 from benchmark.store import Busy
 from benchmark.worker import Ended, Worker, hash_of, upstream_failed
-from splits.errors import KfbenchError
+from splits.errors import KfbenchError, WriteError
 
 TICK = 0.2  # seconds that the driver waits for a task to end, before it looks at anything else
 AGAIN = 2.0  # seconds between two looks at the nodes, and at a cell that another process holds
@@ -189,6 +189,8 @@ class Driver:
         else:
             try:
                 job.worker.keep(job.cell, made.measured, partial(write, made.files))
+            except WriteError:  # nor could the failure be written, nor any cell after this one
+                raise
             except Exception as error:
                 self._fail(job, error, started)
             else:

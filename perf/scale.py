@@ -3,7 +3,8 @@
 
     python perf/scale.py --json perf/results/scale.json
 
-Each figure is of a process of its own; seconds are of its CPU (user and system) from the first call, imports left out.
+Each figure is of a process of its own; seconds are of its CPU (user and system) from the first call, imports left out;
+`peak_mb` is the most memory that it held.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 import yaml
 from tabulate import tabulate
 
-from benchmark.cell import to_jsonl
+from benchmark.cell import forget_peak, peak_memory_mb, to_jsonl
 from benchmark.collect import collect
 from benchmark.config import load_params
 from benchmark.index import INDEX
@@ -148,9 +149,11 @@ def measured(name: str, profile: Path) -> dict[str, float]:
 
 
 def timed(call: Callable[[], Any]) -> dict[str, float]:
+    forget_peak()
     cpu, wall = time.process_time(), time.perf_counter()
     call()
-    return {"cpu_seconds": round(time.process_time() - cpu, 2), "wall_seconds": round(time.perf_counter() - wall, 2)}
+    seconds = {"cpu_seconds": round(time.process_time() - cpu, 2), "wall_seconds": round(time.perf_counter() - wall, 2)}
+    return seconds | {"peak_mb": round(peak_memory_mb("cpu"))}
 
 
 def plan_cells() -> dict[str, float]:

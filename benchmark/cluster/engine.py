@@ -72,8 +72,8 @@ class Driver:
         self.ray, self.where, self.worker, self.watch, self.report = found.ray, where, worker, watch, report
         self.nodes: list[Mapping[str, Any]] = self.ray.nodes()
         self.looked = time.monotonic()
-        abroad = foreign or any(node["NodeID"] != found.node for node in self.nodes)
-        self.sender = Sender(self.ray.put, "" if foreign else found.node, secrets.token_hex(6), abroad)
+        node = "" if foreign else found.node
+        self.sender = Sender(self.ray.put, node, secrets.token_hex(6), abroad=foreign or not found.here)  # nodes may join later
         self.orders = Orders(worker, self.sender)
         self.task, self.clear = self.ray.remote(task.run), self.ray.remote(task.clear)
         self.news = self.ray.remote(task.News).options(num_cpus=0).remote()

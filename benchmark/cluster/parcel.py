@@ -46,7 +46,7 @@ class Sender:
         put: puts an object into the store and returns its reference.
         node: the driver's; empty: no node is to use files that it finds.
         run: what names this run.
-        abroad: whether there is any node but the driver's.
+        abroad: whether there may be any node but the driver's.
     """
 
     put: Callable[[Any], Any]

@@ -13,7 +13,7 @@ import perf
 FOLDER = Path(perf.__file__).parent
 
 
-@pytest.mark.parametrize("name", ["agreement", "estimate", "scale", "time_to_quality"])
+@pytest.mark.parametrize("name", ["agreement", "engines", "estimate", "scale", "time_to_quality"])
 def test_it_starts_in_another_folder(name, tmp_path):
     line = [sys.executable, str(FOLDER / f"{name}.py"), "--help"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)

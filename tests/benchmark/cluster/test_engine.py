@@ -161,7 +161,8 @@ def test_a_node_that_dies_half_way_changes_no_byte(machines: Machines, twins: Tw
 
     def kill(ended: int) -> None:
         if ended == 4:
-            os.kill(raylet, signal.SIGKILL)
+            for pid in [raylet, *descendants(raylet)]:  # as when a machine dies; workers outlive a raylet by seconds
+                os.kill(pid, signal.SIGKILL)
 
     watch = Watching(kill)
     report = run(profile, machines.engine(), watch, checkpoints=True)
@@ -171,7 +172,8 @@ def test_a_node_that_dies_half_way_changes_no_byte(machines: Machines, twins: Tw
     assert not list(profile.store.root.glob(".tmp-*"))
     for fits in times(twins.serial.root.parent / "fits.log", before).values():
         whole = [what for _, what in sorted(fits)]
-        assert whole in (["begin", "end"], ["begin", "begin", "end"]), "only what died is begun again, when it is dead"
+        assert whole[-2:] == ["begin", "end"]
+        assert whole[:-2] in ([], ["begin"], ["begin", "end"]), "what died is begun again once, when it is dead"
     ended = [name for name in watch.ended_ if "bert" not in name]
     assert all(ended.index(name.replace("grown", "logged")) < ended.index(name) for name in ended if "grown" in name)
     left = list(Path(cache("x").parent).glob(f"{cache('x').name.removesuffix('x')}*"))

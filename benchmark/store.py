@@ -124,8 +124,10 @@ class Store:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            for left in self.root.glob(f".tmp-{hash}-*"):
-                shutil.rmtree(left, ignore_errors=True)
+            with os.scandir(self.root) as entries:  # not a glob: a pattern a cell would fill the caches of `re`
+                left = [entry.path for entry in entries if entry.name.startswith(f".tmp-{hash}-")]
+            for path in left:
+                shutil.rmtree(path, ignore_errors=True)
             self._set_aside(hash)
             yield
         finally:

@@ -32,6 +32,7 @@ TARGETS = ("download", "train", "annotate", "report", "train", "prepare", "draw"
 ENGINES = ("serial", "processes")
 BEYOND = 1.15  # of a stage's duration: a moment may fall behind its end, where DVC hashes and records
 TWICE = 0.25  # how often a re-run is killed, too
+NAMED = 5  # faults in a line
 RUNS = 3  # re-runs at most; one is to do
 # What DVC writes in place, and says when a kill cut it; the remedy is that of docs/footguns.md.
 REFUSALS = {"dvc.lock": "tests/micro/dvc.lock", "rwlock": ".dvc/tmp/rwlock"}
@@ -61,10 +62,11 @@ class Verdict:
 
     def line(self, number: int) -> str:
         m = self.moment
-        said = "; ".join(self.faults) if self.faults else "ok"
+        more = f"; and {len(self.faults) - NAMED} more" if len(self.faults) > NAMED else ""
+        said = "; ".join(self.faults[:NAMED]) + more if self.faults else "ok"
         return (
             f"{number:3} {m.target:8} at {m.share:4.2f} of it, {m.engine:9}: {' then '.join(self.landed)} | "
-            f"{', then '.join(self.runs)}{' | cured: ' + ', '.join(self.cured) if self.cured else ''} | {said}"
+            f"{', then '.join(self.runs)}{' | DVC refused, cured by removing ' + ', '.join(self.cured) if self.cured else ''} | {said}"
         )
 
 
@@ -232,7 +234,7 @@ def summary(verdicts: list[Verdict]) -> str:
         "killed in: " + ", ".join(f"{stage} {count}" for stage, count in sorted(hit.items())),
         f"whom: stage {sum('to the stage' in text for text in landed)}, dvc {sum('to dvc' in text for text in landed)}, "
         f"of which left processes that lived on {sum('live on' in text for text in landed)}; after the end {landed.count('after the end')}",
-        f"re-runs: {sum(len(v.runs) for v in verdicts)}; DVC's own files to remove first: {sum(len(v.cured) for v in verdicts)}",
+        f"re-runs: {sum(len(v.runs) for v in verdicts)}; refused until a file of DVC was removed: {sum(len(v.cured) for v in verdicts)}",
     ]
     return "\n".join(lines)
 

@@ -109,6 +109,7 @@ class Pipeline:
             KFBENCH_WORKERS="2",
         )
         env.pop("KFBENCH_MIRROR", None)
+        (self.log / "output").unlink(missing_ok=True)  # an orphan goes on writing into the old one
         with (self.log / "output").open("w") as output:
             return subprocess.Popen(
                 ["dvc", "repro", "-k", *arguments],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.environment import ROOT, environment
-from tests.faults.soak import Reading, opened, slope
+from tests.faults.soak import Reading, growth, opened
 
 linux = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads memory and open files from /proc")
 
@@ -23,10 +23,12 @@ def test_a_hundred_cells_leave_memory_and_files_where_they_were() -> None:
     assert "100 cells" in done.stdout
 
 
-def test_a_leak_is_told_from_a_jump() -> None:
+def test_a_leak_is_told_from_a_jump_and_from_noise() -> None:
     leak = [Reading(i, 1000 + 30 * i, 9) for i in range(1, 101)]
-    assert slope(leak) == pytest.approx(30)
+    assert growth(leak) == pytest.approx(30)
     jump = [Reading(i, 1000 + 5000 * (i > 10), 9 + (i > 10)) for i in range(1, 101)]
-    assert slope(jump) == pytest.approx(0)
+    assert growth(jump) == pytest.approx(0)
     assert opened(jump) == 0, "in the warm-up"
+    noise = [Reading(i, 1000 + 700 * (i * i % 7), 9) for i in range(1, 101)]
+    assert growth(noise) == pytest.approx(0)
     assert opened([Reading(i, 1000, i) for i in range(1, 101)]) == 79

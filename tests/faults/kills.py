@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -227,11 +228,14 @@ def run(kills: int, seed: int, say: object = print) -> list[Verdict]:
 def summary(verdicts: list[Verdict]) -> str:
     """Counts: of all, of stages that were hit, of whom, of refusals."""
     landed = [text for verdict in verdicts for text in verdict.landed]
-    hit = Counter(word.split(" (")[0] for text in landed for word in [text.partition(" in ")[2].split(",")[0]] if word)
+    hit = Counter(found.group(1) for text in landed if (found := re.search(r" (?:in|behind) (\w+)", text)))
+    behind = sum(" behind " in text for text in landed)
     bad = sum(bool(verdict.faults) for verdict in verdicts)
     lines = [
         f"{len(verdicts)} kills, {len(landed) - len(verdicts)} of them with a second one; {len(verdicts) - bad} ok, {bad} not",
-        "killed in: " + ", ".join(f"{stage} {count}" for stage, count in sorted(hit.items())),
+        "killed in: "
+        + ", ".join(f"{stage} {count}" for stage, count in sorted(hit.items()))
+        + f"; {behind} of them behind it, as dvc recorded it",
         f"whom: stage {sum('to the stage' in text for text in landed)}, dvc {sum('to dvc' in text for text in landed)}, "
         f"of which left processes that lived on {sum('live on' in text for text in landed)}; after the end {landed.count('after the end')}",
         f"re-runs: {sum(len(v.runs) for v in verdicts)}; refused until a file of DVC was removed: {sum(len(v.cured) for v in verdicts)}",

@@ -30,7 +30,7 @@ from tests.environment import ROOT
 
 BOUND = 10.0  # KB a cell
 WARM_UP = 5  # a part of the cells is not counted: one of so many
-READINGS = 40
+READINGS = 50
 NEURAL = {
     "bert_crf": {"method": "bert_crf", "params": {"encoder_lr": 0.001}},
     "knowfree": {"method": "knowfree", "params": {"encoder_lr": 0.001, "size": 40}},
@@ -49,9 +49,9 @@ class Reading:
 class Looking(Silent):
     """A watch that looks at its own process now and then."""
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, cells: int) -> None:
         super().__init__()
-        self.every, self.ran = every, 0
+        self.every, self.ran = max(1, cells // READINGS), 0
         self.readings: list[Reading] = []
 
     def point(self, cell: object, point: object) -> None: ...
@@ -63,7 +63,10 @@ class Looking(Silent):
             gc.collect()
             lines = Path("/proc/self/status").read_text().splitlines()
             memory = int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
-            self.readings.append(Reading(self.ran, memory, sum(1 for _ in Path("/proc/self/fd").iterdir())))
+            reading = Reading(self.ran, memory, sum(1 for _ in Path("/proc/self/fd").iterdir()))
+            self.readings.append(reading)
+            if len(self.readings) % (READINGS // 10) == 0:
+                print(f"{reading.cells:6} cells  {reading.memory / 1024:8.1f} MB  {reading.files} open files", flush=True)
 
 
 def soak(root: Path, cells: int, method: str = "dictionary") -> list[Reading]:
@@ -84,7 +87,7 @@ def soak(root: Path, cells: int, method: str = "dictionary") -> list[Reading]:
     }
     (root / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     params, workspace = load_params(root / "params.yaml"), Workspace(root)
-    watch = Looking(max(1, cells // READINGS))
+    watch = Looking(cells)
     Serial().run(make_plan(params, workspace).cells, Worker(params, workspace, Store(workspace.store)), watch)
     return watch.readings
 
@@ -111,8 +114,6 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         readings = soak(Path(folder), asked.cells, asked.method)
-    for reading in readings[len(readings) // 10 - 1 :: max(1, len(readings) // 10)]:
-        print(f"{reading.cells:6} cells  {reading.memory / 1024:8.1f} MB  {reading.files} open files")
     grows, files = growth(readings), opened(readings)
     print(f"after the first fifth: {grows:+.2f} KB a cell, {files:+} open files")
     raise SystemExit(grows > asked.bound or files > 0)

@@ -16,7 +16,6 @@ from benchmark.cell import Cell, Outcome, Point, run_cell
 from benchmark.provenance import machine, packages
 from benchmark.result import METRICS, PREDICTIONS, dump
 from benchmark.store import CHECKPOINT, LAST_PREDICTIONS, Failure
-from splits.files import write_text
 
 
 @dataclass(frozen=True)
@@ -75,17 +74,17 @@ def out_of_gpu_memory(error: BaseException) -> bool:
 
 def free() -> None:
     """Give back what the GPU's allocator keeps: another cell, or another process, may need it."""
-    gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
+        gc.collect()
         torch.cuda.empty_cache()
 
 
 def leave(outcome: Outcome, directory: Path, *, checkpoint: bool) -> None:
     """Write what does not vary between two runs: metrics, predictions, and the best tagger if it is wanted."""
-    write_text(directory / METRICS, dump(outcome.metrics))
-    write_text(directory / PREDICTIONS, outcome.predictions["dev"])
-    write_text(directory / LAST_PREDICTIONS, outcome.predictions["last"])
+    texts = {METRICS: dump(outcome.metrics), PREDICTIONS: outcome.predictions["dev"], LAST_PREDICTIONS: outcome.predictions["last"]}
+    for name, text in texts.items():
+        (directory / name).write_bytes(text.encode("utf-8"))  # the store brings what it takes over to disk
     if checkpoint:
         (directory / CHECKPOINT).mkdir()
         outcome.fitted.best.save(directory / CHECKPOINT)

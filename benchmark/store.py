@@ -206,7 +206,8 @@ class Store:
         row = {"cell": cell.model_dump(), "hash": hash, "config": dict(config), "files": files}
         if (directory / CHECKPOINT).is_dir():  # apart: it may go (`kfbench gc`) and the cell stays whole
             row[CHECKPOINT] = {str(f.relative_to(directory / CHECKPOINT)): sha256(f) for f in _files(directory / CHECKPOINT)}
-        write_text(directory / MANIFEST, json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+        text = json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        (directory / MANIFEST).write_bytes(text.encode("utf-8"))  # brought to disk with all others
 
     def fail(self, hash: str, failure: Failure) -> None:
         """Keep why a cell failed; it is no result, and the next run tries again."""

@@ -18,7 +18,6 @@ from benchmark.result import RUN, Run, dump
 from benchmark.store import CHECKPOINT, Store
 from benchmark.workspace import Workspace
 from splits.errors import KfbenchError, WriteError
-from splits.files import write_text
 
 METHOD = "method.json"  # beside what a tagger saves: which class loads it
 Ended = Literal["ran", "kept", "failed"]
@@ -107,7 +106,7 @@ class Worker:
         hash = hash_of(cell)
         with self.store.writing(hash) as directory:
             files(directory)
-            write_text(directory / RUN, dump(self._run(cell, measured)))
+            (directory / RUN).write_bytes(dump(self._run(cell, measured)).encode("utf-8"))
             if (directory / CHECKPOINT).is_dir():
                 self._say_method(cell, directory / CHECKPOINT)
             self.store.write_manifest(directory, hash, cell.id, cell.config)
@@ -147,7 +146,7 @@ class Worker:
             method = f"{Path(path).resolve()}:{name}"
         language = self.workspace.info(cell.id.corpus).language
         row = {"method": method, "corpus": cell.id.corpus, "language": language, "hash": hash_of(cell)}
-        write_text(directory / METHOD, json.dumps(row, ensure_ascii=False, indent=1) + "\n")
+        (directory / METHOD).write_bytes((json.dumps(row, ensure_ascii=False, indent=1) + "\n").encode("utf-8"))
 
 
 def upstream_failed(cell: Planned) -> KfbenchError:

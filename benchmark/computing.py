@@ -73,7 +73,7 @@ def out_of_gpu_memory(error: BaseException) -> bool:
 
 
 def free() -> None:
-    """Give back what the GPU's allocator keeps: another cell, or another process, may need it."""
+    """Give back what the GPU's allocator keeps, if there is one: another cell, or another process, may need it."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         gc.collect()
@@ -84,7 +84,7 @@ def leave(outcome: Outcome, directory: Path, *, checkpoint: bool) -> None:
     """Write what does not vary between two runs: metrics, predictions, and the best tagger if it is wanted."""
     texts = {METRICS: dump(outcome.metrics), PREDICTIONS: outcome.predictions["dev"], LAST_PREDICTIONS: outcome.predictions["last"]}
     for name, text in texts.items():
-        (directory / name).write_bytes(text.encode("utf-8"))  # the store brings what it takes over to disk
+        (directory / name).write_bytes(text.encode("utf-8"))  # the store sees to it that they reach the disk
     if checkpoint:
         (directory / CHECKPOINT).mkdir()
         outcome.fitted.best.save(directory / CHECKPOINT)

@@ -36,8 +36,9 @@ class Idle:
 
     def fit(self, given: FitInput) -> Fitted:
         time.sleep(self.seconds)
-        given.monitor(Silence(), step=1, epoch=1.0)
-        return Fitted(Silence(), Silence())
+        silence = Silence()
+        given.monitor(silence, step=1, epoch=1.0)
+        return Fitted(silence, silence)
 
     @classmethod
     def load(cls, directory: Path, *, device: str = "cpu") -> Tagger:

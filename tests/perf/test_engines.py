@@ -14,12 +14,13 @@ from tests.environment import environment
 
 def test_it_measures_engines_and_says_what_a_cell_costs(tmp_path: Path) -> None:
     script, out = Path(perf.__file__).with_name("engines.py"), tmp_path / "engines.json"
-    line = [sys.executable, str(script), "--cells", "3", "--seconds", "0.1", "--engine", "serial", "--engine", "ray", "--json", str(out)]
+    line = [sys.executable, str(script), "--cells", "3", "--seconds", "0", "--engine", "serial", "--engine", "ray", "--json", str(out)]
     done = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text())["figures"]
-    assert [(row["engine"], row["seconds"]) for row in rows] == [("serial", 0.1), ("ray", 0.1), ("serial", 0.0), ("ray", 0.0)]
-    assert all(row["whole"] >= row["between"] >= row["ideal"] for row in rows)
+    assert [(row["engine"], row["seconds"]) for row in rows] == [("serial", 0.0), ("ray", 0.0)]
+    assert all(row["whole"] >= row["between"] > 0 for row in rows)
+    assert all(row["ms_a_cell"] > 0 for row in rows)
 
 
 def test_the_ideal_is_the_sleep_shared_by_the_workers() -> None:

@@ -40,11 +40,18 @@ def until(condition: Callable[[], bool], log: Path) -> None:
         time.sleep(0.1)
 
 
+def listen() -> None:
+    """A background job of a shell is deaf to Ctrl-C, and children inherit that: tests run as such a job too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def terminal(text: str, log: Path, at: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A block that stays, in a terminal of its own; at the end somebody presses Ctrl-C there."""
     with log.open("w") as said:
-        started = subprocess.Popen(["bash", "-ec", text], cwd=at, env=env, stdout=said, stderr=said, start_new_session=True)
+        started = subprocess.Popen(
+            ["bash", "-ec", text], cwd=at, env=env, stdout=said, stderr=said, start_new_session=True, preexec_fn=listen
+        )
     try:
         yield started
         os.killpg(started.pid, signal.SIGINT)

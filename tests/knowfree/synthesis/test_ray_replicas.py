@@ -148,9 +148,13 @@ def test_ctrl_c_ends_the_copies_and_keeps_replies(ray: Any, tmp_path: Path) -> N
         wait_for(lambda: len(read(log)) > 3 and len(pids(copies)) == 2)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        ask(requests(10_000), log, model(directory=str(copies), timeout=0.1), open_backend=on_ray)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell is deaf to Ctrl-C
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            ask(requests(10_000), log, model(directory=str(copies), timeout=0.1), open_backend=on_ray)
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert len(read(log)) > 3
     assert all(ends(pid) for pid in pids(copies))
 

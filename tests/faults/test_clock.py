@@ -90,6 +90,7 @@ def test_a_disk_that_lies_deceives_the_plan_alone(profile: Profile, monkeypatch:
     score["gold"] += 1 if score["gold"] % 10 < 9 else -1  # a result like any other, of the same size
     rotten = (json.dumps(values, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode()
     assert rotten != good
+    assert len(rotten) == len(good), (good[:400], rotten[:400])
     replace(store.path(hash) / METRICS, rotten)
     assert states(plan, store) == ["done", "done"], "the glance is deceived"
     assert collect(plan, store, profile.root / "results", profile.params.protocol) == 1

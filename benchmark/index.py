@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmark.store import MANIFEST, Store
@@ -14,6 +15,7 @@ from splits.errors import KfbenchError
 from splits.files import stamp, write_text
 
 INDEX = ".index.json"  # in the store; to lose it costs one long look
+NOTES = ".index.log"  # beside it: cells that were written since, a line each, so that those of a killed run are known too
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,14 @@ class Index:
             self._seen = {hash: Seen(*row) for hash, row in rows.items() if _fits(*row)}
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):  # absent or damaged: look again
             self._seen = {}
+        self._noted = _notes(store.root / NOTES)
+        self._seen |= self._noted
 
     def whole(self, hashes: Iterable[str]) -> dict[str, Seen]:
         """Those of the hashes that are whole cells here; what is new is remembered."""
-        found, fresh = {}, False
+        found, fresh = {}, bool(self._noted)
         for hash in hashes:
-            files = self._files(hash)
+            files = _files(self.store, hash)
             known = self._seen.get(hash)
             if files and (known is None or known.files != files):
                 known, fresh = self._look(hash, files), True
@@ -51,14 +55,6 @@ class Index:
         if fresh:
             self._save()
         return found
-
-    def _files(self, hash: str) -> str:
-        try:
-            with os.scandir(self.store.path(hash)) as entries:
-                rows = [(entry.name, entry.stat()) for entry in entries if not entry.is_dir()]
-        except OSError:
-            return ""
-        return " ".join(f"{name}:{stamp(stat)}" for name, stat in sorted(rows, key=lambda row: row[0]))
 
     def _look(self, hash: str, files: str) -> Seen | None:
         if not self.store.done(hash):
@@ -76,7 +72,36 @@ class Index:
         rows = {hash: list(asdict(seen).values()) for hash, seen in self._seen.items() if hash in there}
         with suppress(KfbenchError, OSError):  # a store that may only be read is looked at again each time
             write_text(self._path, json.dumps(rows) + "\n")
+            (self.store.root / NOTES).unlink(missing_ok=True)  # a note that comes between costs its cell a look
+            self._noted = {}
 
 
-def _fits(files: Any, cell: Any, seconds: Any) -> bool:
-    return isinstance(files, str) and isinstance(cell, str) and (seconds is None or isinstance(seconds, int | float))
+def note(store: Store, hash: str, cell: str, seconds: float | None, memory: float) -> None:
+    """Remember a cell that was just written whole; several processes may."""
+    row = [hash, *asdict(Seen(_files(store, hash), cell, seconds, memory)).values()]
+    with suppress(OSError), (store.root / NOTES).open("ab") as file:
+        file.write((json.dumps(row) + "\n").encode())  # one write, appended as a whole
+
+
+def _notes(path: Path) -> dict[str, Seen]:
+    found = {}
+    with suppress(OSError):
+        for line in path.read_bytes().splitlines():
+            with suppress(ValueError, TypeError, RecursionError):  # cut short by a kill: that cell is looked at
+                hash, *row = json.loads(line)
+                if isinstance(hash, str) and _fits(*row):
+                    found[hash] = Seen(*row)
+    return found
+
+
+def _files(store: Store, hash: str) -> str:
+    try:
+        with os.scandir(store.path(hash)) as entries:
+            rows = [(entry.name, entry.stat()) for entry in entries if not entry.is_dir()]
+    except OSError:
+        return ""
+    return " ".join(f"{name}:{stamp(stat)}" for name, stat in sorted(rows, key=lambda row: row[0]))
+
+
+def _fits(files: Any, cell: Any, *figures: Any) -> bool:
+    return isinstance(files, str) and isinstance(cell, str) and all(figure is None or isinstance(figure, int | float) for figure in figures)

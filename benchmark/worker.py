@@ -12,6 +12,7 @@ from typing import Any, Literal
 from benchmark.cell import Point
 from benchmark.computing import Measured, compute, failure, leave, now
 from benchmark.config import Params
+from benchmark.index import note
 from benchmark.plan import Planned, load_cell
 from benchmark.provenance import commit
 from benchmark.result import RUN, Run, dump
@@ -110,6 +111,7 @@ class Worker:
             if (directory / CHECKPOINT).is_dir():
                 self._say_method(cell, directory / CHECKPOINT)
             self.store.write_manifest(directory, hash, cell.id, cell.config)
+        note(self.store, hash, str(cell.id), measured.seconds.get("total"), measured.peak_memory_mb)
 
     def _run(self, cell: Planned, measured: Measured) -> Run:
         data = cell.config["data"]

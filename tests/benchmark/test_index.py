@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmark.cli import build_app
-from benchmark.index import INDEX, Index
+from benchmark.index import INDEX, NOTES, Index
 from benchmark.result import METRICS
 from benchmark.status import seconds_left, states
 from benchmark.store import Store
@@ -29,6 +29,28 @@ def no_deep_look(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(f"{hash} is read")
 
     monkeypatch.setattr(Store, "done", refuse)
+
+
+def test_cells_of_a_run_that_was_killed_are_known_as_they_were_written(done: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, notes = done.plan(), done.store.root / NOTES
+    assert not (done.store.root / INDEX).exists(), "nobody has looked yet"
+    seen = {hash: done.store.run(hash) for hash in plan.hashes}
+    with notes.open("a", encoding="utf-8") as file:
+        file.write('["cut sho')
+    no_deep_look(monkeypatch)
+    found = Index(done.store).whole(plan.hashes)
+    assert {hash: (run.seconds["total"], run.peak_memory_mb) for hash, run in seen.items()} == {
+        hash: (one.seconds, one.memory) for hash, one in found.items()
+    }
+    assert not notes.exists(), "they stand in the index now"
+    assert Index(done.store).whole(plan.hashes) == found
+
+
+def test_a_cell_that_was_changed_since_it_was_noted_is_looked_at(done: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    hash = sorted(done.plan().hashes)[0]
+    (done.store.path(hash) / METRICS).write_text("{}", encoding="utf-8")
+    assert hash not in Index(done.store).whole(done.plan().hashes)
+    assert len(Index(done.store).whole(done.plan().hashes)) == len(done.plan().hashes) - 1
 
 
 def test_cells_that_were_found_whole_are_not_read_again(done: Profile, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ def reached(curve: Sequence[dict[str, Any]], share: float = SHARE) -> dict[str, 
 
 def pace(curve: Sequence[dict[str, Any]]) -> float:
     """Seconds from one point to the next, evaluation included: the median, which a minute that the machine was busy does not move."""
+    if len(curve) < 2:
+        return float(curve[0]["seconds"]) if curve else 0.0
     return median([float(later["seconds"]) - float(earlier["seconds"]) for earlier, later in pairwise(curve)])
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from baselines.cnn_ner import CNNNER
 from benchmark.method import Budget, EncoderSpec, FitInput, Precision
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder
+from benchmark.nn.packing import packable
 from benchmark.nn.span_model import SpanModel
 from knowfree.model import KnowFREE
 from splits.labels import Inventory, Label
@@ -109,6 +110,7 @@ def encoder(name: str) -> WordEncoder:
         config = found.model.config.full()
         config.vocab_size = VOCABULARY
         found = WordEncoder(BertModel(config, add_pooling_layer=False), found.tokenizer, ENCODERS[name])
+        found.packs = packable(found.model)  # as a pretrained one
     return found
 
 

@@ -85,7 +85,7 @@ class WordEncoder(nn.Module):
         self.unk_id = _first_id(tokenizer.unk_token_id, tokenizer.mask_token_id, what="UNK", name=spec.name)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_id
         self.limit = _limit(model.config, tokenizer, spec)
-        self.packs = packable(model)
+        self.packs = spec.name != "scratch" and packable(model)  # ours becomes a BertModel when it is loaded: it shall not round otherwise
         self._reserved = {self.start_id, self.end_id, self.pad_id, tokenizer.mask_token_id}
         self._known: dict[str, tuple[int, ...]] = {}
         self._mark = tokenizer.convert_tokens_to_ids(METASPACE) if METASPACE in tokenizer.get_vocab() else None

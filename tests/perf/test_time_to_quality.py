@@ -21,3 +21,8 @@ def test_a_curve_that_never_rises_reaches_nothing():
 
 def test_a_busy_minute_does_not_move_the_pace():
     assert pace([{"seconds": at} for at in (3.0, 5.0, 65.0, 67.0, 69.0)]) == 2.0
+
+
+def test_a_single_evaluation_is_its_own_pace():
+    assert pace([{"seconds": 3.0}]) == 3.0
+    assert pace([]) == 0.0

@@ -142,6 +142,11 @@ Path("done").write_text(str(modes))
 """
 
 
+def listen() -> None:
+    """A background job of a shell is deaf to Ctrl-C, and children inherit that: tests run as such a job too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def job(tmp_path: Path, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
     """The script at work, in a process group of its own, on two nodes that both are this machine with a CPU each."""
@@ -157,7 +162,9 @@ def job(tmp_path: Path, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
     )  # fmt: skip
     env["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{env['PATH']}"
     with (tmp_path / "said").open("w") as said:
-        started = subprocess.Popen(["bash", str(script)], cwd=tmp_path, env=env, stdout=said, stderr=said, start_new_session=True)
+        started = subprocess.Popen(
+            ["bash", str(script)], cwd=tmp_path, env=env, stdout=said, stderr=said, start_new_session=True, preexec_fn=listen
+        )
         try:
             yield started
         finally:

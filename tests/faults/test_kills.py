@@ -46,7 +46,7 @@ def the_judge_sees_what_is_wrong(undisturbed: Undisturbed, root: Path) -> None:
     shutil.copy(undisturbed.pipeline.profile / "site" / "tables" / "f1.md", table)
     pipeline.log.mkdir()
     (pipeline.log / "events.jsonl").write_text('{"what": "twice", "pid": 7, "cpu": 1.0, "hash": "abcdef"}\n')
-    assert faults(pipeline, undisturbed) == ["trained twice: abcdef by 7"]
+    assert faults(pipeline, undisturbed) == ["twice in training: abcdef by 7"]
 
 
 def test_moments_are_drawn_from_the_seed_and_reach_every_stage() -> None:

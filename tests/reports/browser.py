@@ -85,3 +85,12 @@ def tab(browser: Browser, site: Path, look: str = "desktop", **changes: Any) -> 
         assert found.wrongs == []
     finally:
         context.close()
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until it is true. Playwright's own wait evaluates a string in the page, which its content security policy forbids."""
+    for _ in range(300):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"never true: {expression}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # one Playwright at a time: other packages start their own
 def browser() -> Iterator[Browser]:
     with launched() as found:
         yield found

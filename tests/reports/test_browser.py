@@ -16,7 +16,7 @@ import pytest
 
 from benchmark.result import PREDICTIONS
 from splits.schema import read_jsonl
-from tests.reports.browser import LOOKS, tab
+from tests.reports.browser import LOOKS, tab, until
 from tests.reports.test_pages import html
 from tests.reports.worlds import EVIL, HOSTILE, LABELS, World
 
@@ -90,7 +90,7 @@ def test_every_page_is_quiet_legible_and_fits_its_width(browser, site, screensho
             assert background == ("rgb(20, 23, 29)" if look == "dark" else "rgb(255, 255, 255)")
             assert page.evaluate("[...document.images].every((image) => image.loading === 'lazy' || image.complete)")
             page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
-            page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+            until(page, "[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
             assert height > 300
             page.screenshot(path=str(screenshots / f"{look}-{name.replace('/', '-').removesuffix('.html')}.png"), full_page=True)
 
@@ -188,7 +188,7 @@ def test_without_javascript_every_row_stands_there(browser, site):
 
 def opened_errors(opened: Any, corpus: str, **chosen: str) -> Page:
     page: Page = opened.open(f"errors/{corpus}.html#" + "&".join(f"{key}={quote(value)}" for key, value in chosen.items()))
-    page.wait_for_function("document.getElementById('status').textContent !== ''")
+    until(page, "document.getElementById('status').textContent !== ''")
     return page
 
 
@@ -226,7 +226,7 @@ def test_the_error_browser_finds_the_sentences_with_errors_of_one_method_or_both
         choice(page, "run").select_option("0-0")
         choice(page, "kind").select_option("")
         choice(page, "who").select_option("a")
-        page.wait_for_function(f"!document.getElementById('status').textContent.startsWith('{expected['a']} ')")
+        until(page, f"!document.getElementById('status').textContent.startsWith('{expected['a']} ')")
         other = spans_of(world, "demo_en", "knowfree", "100/0-0")
         assert count(page) == sum(spans != said for spans, said in zip(gold, other, strict=True))
 
@@ -270,7 +270,7 @@ def test_thousands_of_sentences_come_in_pages_and_a_link_remembers_the_choice(br
         assert all("museum" in text.lower() for text in page.locator("article .gold p").all_text_contents())
         page = opened.open("index.html")
         page.goto(address)
-        page.wait_for_function("document.getElementById('status').textContent !== ''")
+        until(page, "document.getElementById('status').textContent !== ''")
         assert (count(page), choice(page, "a").input_value(), choice(page, "text").input_value()) == (
             found,
             "cnn_ner",

@@ -16,6 +16,7 @@ KILLS = 5
 
 
 @linux
+@pytest.mark.timeout(1800)  # about twenty starts of dvc, and trainings: a busy machine takes its time
 def test_a_kill_at_any_moment_and_a_re_run_end_in_the_undisturbed_bytes(tmp_path: Path) -> None:
     """Download, train (twice), annotate, report; `python -m tests.faults.kills` hits every stage many times."""
     files = served(tmp_path / "served")

@@ -73,7 +73,8 @@ class Driver:
         self.nodes: list[Mapping[str, Any]] = self.ray.nodes()
         self.looked = time.monotonic()
         node = "" if foreign else found.node
-        self.sender = Sender(self.ray.put, node, secrets.token_hex(6), abroad=foreign or not found.here)  # nodes may join later
+        run = secrets.token_hex(6) if found.folder is None else str(found.folder)
+        self.sender = Sender(self.ray.put, node, run, abroad=foreign or not found.here)  # nodes may join later
         self.orders = Orders(worker, self.sender)
         self.task, self.clear = self.ray.remote(task.run), self.ray.remote(task.clear)
         self.news = self.ray.remote(task.News).options(num_cpus=0).remote()

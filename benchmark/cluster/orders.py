@@ -39,6 +39,7 @@ class Orders:
             cell=replace(cell, config={}, upstream=None),
             method=self._method(cell),
             data=self._corpus(cell.id.corpus),
+            run=self.sender.run,
             dev_size=params.protocol.dev_size,
             encoder=spec,
             folder=None if place is None else self._folder(cell, place, spec),

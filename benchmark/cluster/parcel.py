@@ -77,7 +77,9 @@ def encoder_files(directory: Path, spec: EncoderSpec) -> Files:
 
 
 def cache(run: str) -> Path:
-    """Where a node keeps what a run sends to it."""
+    """Where a node keeps what a run sends to it, and what it writes: below the run's own folder, if it has one."""
+    if Path(run).is_absolute():
+        return Path(run) / "cells"
     user = os.getuid() if hasattr(os, "getuid") else 0
     return Path(tempfile.gettempdir()) / f"kfbench-{user}-{run}"
 

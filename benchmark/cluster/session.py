@@ -44,11 +44,13 @@ class Session:
         ray: the module, connected.
         here: Ray was started by us, on this machine alone.
         node: id of the node that the driver is on.
+        folder: what goes with a Ray that was started here; None: a cluster's.
     """
 
     ray: ModuleType
     here: bool
     node: str
+    folder: Path | None = None
 
 
 @contextmanager
@@ -73,7 +75,7 @@ def session(where: Local, *, gpus: int | None = None) -> Iterator[Session]:
             _join(ray, where)
         else:
             _start(ray, where, folder, gpus)
-        yield Session(ray, folder is not None, ray.get_runtime_context().get_node_id())
+        yield Session(ray, folder is not None, ray.get_runtime_context().get_node_id(), folder)
     finally:
         with _undisturbed():
             ray.shutdown()

@@ -38,6 +38,7 @@ class Order:
 
     Attributes:
         cell: as planned; its artefacts' paths are the driver's.
+        run: what names the run.
         data: reference to the corpus with its draws.
         encoder: as planned, and its folder, if it has one.
         checkpoint: whether the best tagger is wanted.
@@ -47,6 +48,7 @@ class Order:
     cell: Planned
     method: Chosen
     data: Any
+    run: str
     dev_size: int | None
     encoder: EncoderSpec
     folder: Sent | None
@@ -106,7 +108,8 @@ def run(order: Order, news: Any) -> Made:
 
 def _made(order: Order, watch: Callable[[Point], None]) -> Made:
     outcome, measured = (again if order.small else once)(ready(order), watch)
-    directory = Path(tempfile.mkdtemp(prefix="kfbench-cell-"))
+    cache(order.run).mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory = Path(tempfile.mkdtemp(dir=cache(order.run)))  # of a process that is killed it goes with the run
     try:
         leave(outcome, directory, checkpoint=order.checkpoint)
         return Made(read(directory), measured)

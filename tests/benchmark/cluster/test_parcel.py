@@ -54,6 +54,7 @@ def test_the_drivers_node_unpacks_nothing_and_another_does_once(tmp_path: Path) 
     assert found == cache("run") / "key"
     assert read(found) == FILES
     assert cache("run").stat().st_mode & 0o77 == 0, "nobody else reads it"
+    assert cache(str(tmp_path)) == tmp_path / "cells", "of Ray on this machine, whose folder goes with it"
     assert place(sent, "other", lambda ref: pytest.fail("it was unpacked")) == found
 
 

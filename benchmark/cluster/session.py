@@ -87,7 +87,8 @@ def _import(where: Local) -> Any:
     """Ray, with the environment that it reads on import."""
     for name, value in MANNERS.items():
         os.environ.setdefault(name, value)
-    if where.address is None or where.node_ip == LOOPBACK:
+    alone = where.address is None or where.node_ip == LOOPBACK
+    if alone:
         # Ray replaces 127.0.0.1 by the machine's outer address, where anybody may knock, unless it is told that this
         # system asks its user about every such address, as macOS and Windows do.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -98,6 +99,8 @@ def _import(where: Local) -> Any:
         import ray
     except ImportError:
         raise ConfigError("the engine `ray` needs Ray, which is not installed", "Run `pip install -e '.[ray]'`.") from None
+    if alone:  # somebody may have imported Ray before us, and it reads the variable but once
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
     return ray
 
 

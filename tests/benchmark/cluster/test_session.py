@@ -35,9 +35,9 @@ with session(Local(workers=2)) as found:
 """
 
 
-def start() -> tuple[subprocess.Popen[str], dict[str, Any]]:
+def start(before: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     env = environment()
-    process = subprocess.Popen([sys.executable, "-c", CODE], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", before + CODE], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     return process, json.loads(process.stdout.readline())
 
@@ -103,8 +103,9 @@ def folders(pid: int) -> list[Path]:
     return list(Path("/tmp").glob(f"kfbench-ray-{pid}-*"))
 
 
-def test_it_listens_on_the_loopback_alone_and_nothing_of_it_lives_on_when_it_is_killed() -> None:
-    process, said = start()
+@pytest.mark.parametrize("before", ["", "import ray"])
+def test_it_listens_on_the_loopback_alone_and_nothing_of_it_lives_on_when_it_is_killed(before: str) -> None:
+    process, said = start(before)
     try:
         started = descendants(process.pid)
         assert said == {"file": str(ROOT / "benchmark" / "__init__.py"), "here": True}

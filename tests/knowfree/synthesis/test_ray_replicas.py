@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from tests.knowfree.synthesis.asking import requests
 from tests.knowfree.synthesis.asking_on_ray import MODEL, Parrot, on_ray
 from tests.knowfree.synthesis.test_backends import ends
 
-pytest.importorskip("ray", reason="the extra `ray` is not installed")
+pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="the extra `ray` is not installed")  # an import here would be before its time
 
 LONGEST = 500.0  # seconds until something that hangs counts as failed; no figure of speed
 

@@ -14,6 +14,7 @@ from knowfree.synthesis.chat import Reply
 from knowfree.synthesis.replies import ReplyLog, read
 from splits.errors import KfbenchError, WriteError
 from tests.benchmark.conftest import Fits, Profile
+from tests.benchmark.test_engine import start
 from tests.faults.ordinary import kfbench
 from tests.faults.test_results import contents
 
@@ -73,27 +74,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_store_on_a_full_disk_keeps_its_cells_and_goes_on_with_room(small_disk: Path, profile: Profile, fits: Fits) -> None:
-    profile.write(sizes=[10], draws=2, seeds=[0])
+def run(profile: Profile, **variables: str) -> tuple[int, str]:
+    """`kfbench run` in a process of its own, which Ray wants; its exit status, and what it printed."""
+    process = start(profile, **variables)
+    text = process.communicate(timeout=300)[0]
+    return process.returncode, text
+
+
+@pytest.mark.parametrize("engine", ["serial", "processes", "ray"])
+def test_a_store_on_a_full_disk_keeps_its_cells_and_goes_on_with_room(engine: str, small_disk: Path, profile: Profile) -> None:
+    profile.write(sizes=[10], draws=1, seeds=[0])
     store = small_disk / "store"
-    assert kfbench(profile.root, "run", "--draw", "0", KFBENCH_STORE=str(store)).returncode == 0
+    env = {"KFBENCH_STORE": str(store), "KFBENCH_ENGINE": engine, "KFBENCH_WORKERS": "2"}
+    assert run(profile, KFBENCH_STORE=str(store))[0] == 0
+    profile.write(sizes=[10, 20], draws=2)
     done_cell = contents(store)
     fill = small_disk / "fill"
     with pytest.raises(OSError, match="No space left"):
         fill.write_bytes(b"\0" * 2**21)
-    done = kfbench(profile.root, "run", KFBENCH_STORE=str(store))
-    assert done.returncode == 1
-    assert "No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
+    code, text = run(profile, **env)
+    assert code == 1, text
+    assert "No space left on device" in text
+    assert "Traceback" not in text
     kept = contents(store)
     assert {name: kept.get(name) for name in done_cell if not name.startswith(".")} == {
         name: data for name, data in done_cell.items() if not name.startswith(".")
     }
     assert [path.name for path in store.glob(".tmp-*")] == []
     fill.unlink()
-    again = kfbench(profile.root, "run", KFBENCH_STORE=str(store))
-    assert again.returncode == 0, again.stderr
-    assert "1 run, 1 done before, 0 failed" in again.stderr
+    code, text = run(profile, **env)
+    assert code == 0, text
+    assert "3 run, 1 done before" in text
 
 
 def test_a_reply_log_on_a_full_disk_keeps_every_reply_and_goes_on(small_disk: Path) -> None:

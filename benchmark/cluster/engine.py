@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from benchmark.cluster import task
+from benchmark.cluster.cache import clear
 from benchmark.cluster.jobs import Job, Jobs
 from benchmark.cluster.orders import Orders
 from benchmark.cluster.parcel import Sender, write
@@ -76,7 +77,7 @@ class Driver:
         run = secrets.token_hex(6) if found.folder is None else str(found.folder)
         self.sender = Sender(self.ray.put, node, run, abroad=foreign or not found.here)  # nodes may join later
         self.orders = Orders(worker, self.sender)
-        self.task, self.clear = self.ray.remote(task.run), self.ray.remote(task.clear)
+        self.task, self.clear = self.ray.remote(task.run), self.ray.remote(clear)
         self.news = self.ray.remote(task.News).options(num_cpus=0).remote()
         self.heard: Any = None
         self.gpu_mb: float | None = None

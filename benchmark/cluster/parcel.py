@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.cluster.cache import cache
 from benchmark.hashing import Encoders
 from benchmark.method import EncoderSpec
 from benchmark.nn.planned import PLANNED, planned
@@ -74,14 +74,6 @@ def encoder_files(directory: Path, spec: EncoderSpec) -> Files:
     files = Encoders.files(directory)
     safe = any(file.suffix == ".safetensors" for file in files)
     return {file.name: file.read_bytes() for file in files if not (safe and file.suffix == ".bin")} | {PLANNED: planned(spec)}
-
-
-def cache(run: str) -> Path:
-    """Where a node keeps what a run sends to it, and what it writes: below the run's own folder, if it has one."""
-    if Path(run).is_absolute():
-        return Path(run) / "cells"
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    return Path(tempfile.gettempdir()) / f"kfbench-{user}-{run}"
 
 
 def place(sent: Sent, node: str, get: Callable[[Any], Files]) -> Path:

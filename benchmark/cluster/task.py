@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmark.cell import Cell, Point
-from benchmark.cluster.parcel import Files, Sent, cache, place, read
+from benchmark.cluster.cache import cache, held
+from benchmark.cluster.parcel import Files, Sent, place, read
 from benchmark.computing import Measured, again, failure, free, leave, once, out_of_gpu_memory
 from benchmark.method import EncoderSpec, Method, build
 from benchmark.plan import Planned, make_cell
@@ -97,7 +98,8 @@ def run(order: Order, news: Any) -> Made:
 
     crowded = False
     try:
-        return _made(order, watch)
+        with held(order.run):
+            return _made(order, watch)
     except Exception as error:
         crowded = out_of_gpu_memory(error) and not order.small
         found = failure(str(order.cell.id), error, started)
@@ -108,7 +110,6 @@ def run(order: Order, news: Any) -> Made:
 
 def _made(order: Order, watch: Callable[[Point], None]) -> Made:
     outcome, measured = (again if order.small else once)(ready(order), watch)
-    cache(order.run).mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = Path(tempfile.mkdtemp(dir=cache(order.run)))  # of a process that is killed it goes with the run
     try:
         leave(outcome, directory, checkpoint=order.checkpoint)
@@ -154,11 +155,6 @@ def _method(chosen: Chosen) -> Method:
         if isinstance(thing, type) and thing.__module__ == module.__name__ and vars(thing).get("name") == chosen.name:
             return cast("Callable[..., Method]", thing)(**chosen.params)
     raise ConfigError(f"{chosen.module} has no method {chosen.name!r} on this node", "Is the code there another than the driver's?")
-
-
-def clear(run: str) -> None:
-    """Remove what a run was sent."""
-    shutil.rmtree(cache(run), ignore_errors=True)
 
 
 def gpu_mb() -> float:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from benchmark.cluster.cache import cache
 from benchmark.cluster.engine import Ray
-from benchmark.cluster.parcel import cache
 from benchmark.cluster.session import Session, session
 from benchmark.engine import Report, Serial
 from benchmark.local import Local
@@ -176,8 +176,33 @@ def test_a_node_that_dies_half_way_changes_no_byte(machines: Machines, twins: Tw
         assert whole[:-2] in ([], ["begin"], ["begin", "end"]), "what died is begun again once, when it is dead"
     ended = [name for name in watch.ended_ if "bert" not in name]
     assert all(ended.index(name.replace("grown", "logged")) < ended.index(name) for name in ended if "grown" in name)
-    left = list(Path(cache("x").parent).glob(f"{cache('x').name.removesuffix('x')}*"))
-    assert not left, "what was unpacked is gone"
+    assert not left_on_nodes(), "what was unpacked is gone"
+
+
+def test_a_driver_that_is_killed_on_a_cluster_loses_nothing_and_the_next_leaves_nothing(
+    machines: Machines, twins: Twins, tmp_path: Path
+) -> None:
+    profile = twins.fresh(tmp_path / "orphaned")
+    env = {"KFBENCH_ENGINE": "ray", "KFBENCH_RAY_ADDRESS": str(machines.where.address), "KFBENCH_RAY_NODE_IP": "127.0.0.1"}
+    driver = start(profile, "--all", "--checkpoints", **env)
+    until(lambda: len(list(profile.store.cells())) > 2 or driver.poll() is not None, 300)
+    driver.kill()
+    driver.communicate(timeout=60)
+    done = set(profile.store.cells())
+    assert 2 < len(done) < 12
+    assert left_on_nodes(), "nobody was left to remove it"
+    again = start(profile, "--all", "--checkpoints", **env)
+    text = again.communicate(timeout=300)[0]
+    assert again.returncode == 0, text
+    assert f"{12 - len(done)} run, {len(done)} done before, 0 failed" in text
+    assert everything(profile) == twins.expected
+    assert not left_on_nodes()
+    assert not list(profile.store.root.glob(".tmp-*"))
+
+
+def left_on_nodes() -> list[Path]:
+    """Folders of runs, of this machine's nodes."""
+    return list(cache("x").parent.glob(f"{cache('x').name.removesuffix('x')}*"))
 
 
 def test_on_this_machine_two_workers_give_the_same_bytes(twins: Twins, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchmark.cluster import parcel
-from benchmark.cluster.parcel import Sender, cache, encoder_files, place, read, unpack, write
+from benchmark.cluster.cache import cache
+from benchmark.cluster.parcel import Sender, encoder_files, place, read, unpack, write
 from benchmark.hashing import Encoders
 from benchmark.method import EncoderSpec
 from benchmark.nn.planned import as_planned

@@ -15,6 +15,7 @@ from benchmark.method import Budget, FitInput, Tagger
 from benchmark.nn.adamw import AdamW, Group
 from benchmark.nn.batches import epoch_batches
 from benchmark.nn.encoder import Batch, Window, WordEncoder, not_finite
+from benchmark.nn.heap import kept_memory
 from splits.errors import KfbenchError
 from splits.schema import Sentence
 
@@ -101,17 +102,18 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
     optimiser = AdamW(two_rates(model, recipe))
     accumulate = Accumulator(model, given)
     for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
-        model.train()
-        loss = accumulate(batch)
-        if not math.isfinite(loss):
-            ids = ", ".join(given.sample[w.sentence].id for w in batch)
-            raise TrainingDivergedError(
-                f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
-            )
-        if recipe.clip is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
-        optimiser.forget_gradients()
+        with kept_memory():
+            model.train()
+            loss = accumulate(batch)
+            if not math.isfinite(loss):
+                ids = ", ".join(given.sample[w.sentence].id for w in batch)
+                raise TrainingDivergedError(
+                    f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
+                )
+            if recipe.clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
+            optimiser.forget_gradients()
         yield step, loss
 
 

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.nn.dropout import quicken
+
 ATTENTION = "kfbench_packed"  # as transformers knows the attention below
 # Families that read positions from where they are told to and hand extra arguments down to the attention. Others are padded.
 FAMILIES = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})
 
 
 def packable(model: Any) -> bool:
-    """Whether an encoder can be packed; if so, its attention is from now on the one below.
+    """Whether an encoder can be packed; if so, its attention is from now on the one below, and its dropout the suite's.
 
     One that is asked with padding and a mask gives what it gave before, so the same model serves both.
     """
@@ -29,6 +31,7 @@ def packable(model: Any) -> bool:
     AttentionInterface.register(ATTENTION, _attention)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)
     model.set_attn_implementation(ATTENTION)
+    quicken(model)
     return True
 
 

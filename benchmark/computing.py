@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cell import Cell, Outcome, Point, run_cell
+from benchmark.nn.heap import give_back
 from benchmark.provenance import machine, packages
 from benchmark.result import METRICS, PREDICTIONS, dump
 from benchmark.store import CHECKPOINT, LAST_PREDICTIONS, Failure
@@ -54,6 +55,7 @@ def again(cell: Cell, watch: Callable[[Point], None]) -> tuple[Outcome, Measured
 
 def once(cell: Cell, watch: Callable[[Point], None], retried: dict[str, Any] | None = None) -> tuple[Outcome, Measured]:
     """Run a cell, whatever comes of it."""
+    give_back()  # of the cell before
     outcome = run_cell(cell, watch)
     seconds = {name: round(value, 3) for name, value in outcome.seconds.items()}
     speed, peak = round(outcome.sentences_per_second, 3), round(outcome.peak_memory_mb, 1)

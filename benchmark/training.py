@@ -73,17 +73,18 @@ def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
     every = budget.evaluate_every or an_epoch
     best, best_f1, without_gain = snapshot(model), -1.0, 0
     losses: list[float] = []
-    for step, loss in steps(model, windows, given, recipe):
-        losses.append(loss)
-        if step % every == 0 or step == total:
-            model.eval()
-            f1 = given.monitor(tagger, step=step, epoch=step / an_epoch, loss=sum(losses) / len(losses))
-            losses.clear()
-            without_gain += 1
-            if f1 > best_f1:
-                best, best_f1, without_gain = snapshot(model), f1, 0
-            if budget.patience is not None and without_gain >= budget.patience:
-                break
+    with kept_memory():
+        for step, loss in steps(model, windows, given, recipe):
+            losses.append(loss)
+            if step % every == 0 or step == total:
+                model.eval()
+                f1 = given.monitor(tagger, step=step, epoch=step / an_epoch, loss=sum(losses) / len(losses))
+                losses.clear()
+                without_gain += 1
+                if f1 > best_f1:
+                    best, best_f1, without_gain = snapshot(model), f1, 0
+                if budget.patience is not None and without_gain >= budget.patience:
+                    break
     model.eval()
     if (tensor := not_finite(model)) is not None:  # by the last step, whose loss was still one
         raise TrainingDivergedError(f"{tensor} is NaN or infinite after the last step", "Lower the learning rates, or use precision fp32.")
@@ -102,18 +103,17 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
     optimiser = AdamW(two_rates(model, recipe))
     accumulate = Accumulator(model, given)
     for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
-        with kept_memory():
-            model.train()
-            loss = accumulate(batch)
-            if not math.isfinite(loss):
-                ids = ", ".join(given.sample[w.sentence].id for w in batch)
-                raise TrainingDivergedError(
-                    f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
-                )
-            if recipe.clip is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-            optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
-            optimiser.forget_gradients()
+        model.train()
+        loss = accumulate(batch)
+        if not math.isfinite(loss):
+            ids = ", ".join(given.sample[w.sentence].id for w in batch)
+            raise TrainingDivergedError(
+                f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
+            )
+        if recipe.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
+        optimiser.forget_gradients()
         yield step, loss
 
 

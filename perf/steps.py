@@ -11,6 +11,7 @@ import torch
 from torch.optim import AdamW
 
 from benchmark.method import Precision
+from benchmark.nn.heap import kept_memory
 from benchmark.nn.tagger import NeuralTagger
 from benchmark.training import Recipe, steps
 from perf.measure import alternate, in_child, medians, ratio
@@ -57,7 +58,13 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
 
     def endless(precision: Precision) -> Callable[[], object]:
         going = steps(suite, windows, fit_input(sample, names, precision=precision, device=device), RECIPE)
-        return lambda: [next(going) for _ in range(0, len(windows), BATCH)]
+
+        def epoch() -> None:
+            with kept_memory():  # as `train` does
+                for _ in range(0, len(windows), BATCH):
+                    next(going)
+
+        return epoch
 
     jobs: dict[str, Callable[[], object]] = {"plain": partial(dense, "fp32"), "fast": endless("fp32"), "fast bf16": endless("bf16")}
     return jobs if device == "cpu" else {"plain": jobs["plain"], "plain bf16": partial(dense, "bf16"), **jobs}

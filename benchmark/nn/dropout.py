@@ -18,7 +18,12 @@ class Dropout(nn.Dropout):
         """Of any shape."""
         if not self.training or self.p == 0 or self.p == 1 or x.device.type != "cpu":
             return super().forward(x)
-        return x * kept(x.shape, self.p).to(x.dtype).div_(1 - self.p)
+        return drop(x, self.p)
+
+
+def drop(x: Tensor, p: float) -> Tensor:
+    """Zeros with probability 0 < p < 1, the rest scaled so that the mean stays."""
+    return x * kept(x.shape, p).to(x.dtype).div_(1 - p)
 
 
 def kept(shape: torch.Size, p: float) -> Tensor:

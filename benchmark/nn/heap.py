@@ -15,32 +15,44 @@ NEVER = 2**31 - 1
 # that adjustment for good, so this is what the process goes on with.
 ADJUSTED = {TRIM_THRESHOLD: 64 << 20, MMAP_THRESHOLD: 32 << 20, MMAP_MAX: 1 << 16}
 
+_open: list[None] = []  # blocks that have not ended
+
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Until the block ends, freed memory stays with the process; after it, with the next things freed, the system has it back.
+    """Until the block ends, freed memory stays with the process; `give_back` hands it to the system.
 
     The gradients of a BERT-base are half a gigabyte a step. Handed back and asked for again, every page of it is cleared
-    by the system first. Nothing changes under another C library than glibc.
+    by the system first. Blocks may nest. Nothing changes under another C library than glibc.
     """
-    adjust = _mallopt()
-    if adjust is None:
+    library = _glibc()
+    if library is None:
         yield
         return
+    adjust = library.mallopt
+    _open.append(None)
     adjust(MMAP_MAX, 0)
     adjust(TRIM_THRESHOLD, NEVER)
     try:
         yield
     finally:
-        for name, value in ADJUSTED.items():
-            adjust(name, value)
+        _open.pop()
+        if not _open:
+            for name, value in ADJUSTED.items():
+                adjust(name, value)
+
+
+def give_back() -> None:
+    """Hand the system what is free: what comes next may need less, or be another process."""
+    if (library := _glibc()) is not None:
+        library.malloc_trim(0)
 
 
 @cache
-def _mallopt() -> Any:
+def _glibc() -> Any:
     try:
         library = ctypes.CDLL(None)
         library.gnu_get_libc_version  # noqa: B018  who has it is glibc
-        return library.mallopt
     except (AttributeError, OSError):
         return None
+    return library

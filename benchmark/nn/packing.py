@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.nn.dropout import quicken
+from benchmark.nn.dropout import drop, quicken
 
 ATTENTION = "kfbench_packed"  # as transformers knows the attention below
 # Families that read positions from where they are told to and hand extra arguments down to the attention. Others are padded.
@@ -71,5 +71,14 @@ def _attention(
         )
         return found
     parts = zip(*(torch.split(x, lengths, dim=2) for x in (query, key, value)), strict=True)
-    read = [F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling).transpose(1, 2) for q, k, v in parts]
+    read = [_within(q, k, v, scaling, dropout).transpose(1, 2) for q, k, v in parts]
     return torch.cat(read, dim=1), None
+
+
+def _within(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, dropout: float) -> Tensor:
+    """Attention of one sentence, all of which may be seen: with dropout torch has no fused form on a CPU, and draws masks slowly."""
+    if dropout == 0 or query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scaling)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    weights = ((query * scale) @ key.transpose(-1, -2)).softmax(-1, dtype=query.dtype)
+    return drop(weights, dropout) @ value

@@ -16,6 +16,7 @@ from torch import nn
 from benchmark.method import EncoderSpec, FitInput, Fitted, Predicted
 from benchmark.nn.batches import prediction_batches
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder, not_finite, rebuild_encoder
+from benchmark.nn.heap import kept_memory
 from benchmark.training import Recipe, State, restore, train
 from splits.errors import ConfigError, WriteError
 from splits.labels import Inventory, read_labels, write_labels
@@ -59,12 +60,12 @@ class NeuralTagger:
         found: list[list[Predicted]] = [[] for _ in sentences]
         windows = reader.encoder.windows([s.text for s in sentences])
         device = next(self.model.parameters()).device.type
-        for part in prediction_batches(windows, cells=CELLS):
-            with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
-                rows = reader.read(reader.encoder.batch(part))
-            for window, row in zip(part, rows, strict=True):
-                at = window.start
-                found[window.sentence] += [Predicted(p.start + at, p.end + at, p.label, p.score) for p in row]
+        # one autocast for all batches: it keeps its copies of the weights until it ends
+        with kept_memory(), torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+            for part in prediction_batches(windows, cells=CELLS):
+                for window, row in zip(part, reader.read(reader.encoder.batch(part)), strict=True):
+                    at = window.start
+                    found[window.sentence] += [Predicted(p.start + at, p.end + at, p.label, p.score) for p in row]
         return [sorted(row, key=lambda p: (p.start, p.end, p.label)) for row in found]
 
     def save(self, directory: Path) -> None:

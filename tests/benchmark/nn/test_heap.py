@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from benchmark.nn import heap
-from benchmark.nn.heap import kept_memory
+from benchmark.nn.heap import give_back, kept_memory
 from tests.environment import environment
 
 # Each thing has a process of its own: thresholds are the process's.
 FAULTS = """
 import resource, torch
-from benchmark.nn.heap import kept_memory
+from benchmark.nn.heap import give_back, kept_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -38,13 +39,13 @@ start, outside = resident(), pages(5)
 with kept_memory():
     step()
     inside = pages(5)
-    held = resident()
-step()
+held = resident()
+give_back()
 print(start, outside, inside, held, resident())
 """
 
 
-@pytest.mark.skipif(heap._mallopt() is None, reason="another C library than glibc: nothing is changed")
+@pytest.mark.skipif(heap._glibc() is None, reason="another C library than glibc: nothing is changed")
 def test_pages_are_not_asked_for_anew_inside_and_go_back_afterwards() -> None:
     done = subprocess.run([sys.executable, "-c", FAULTS], env=environment(), capture_output=True, text=True, timeout=300, check=True)
     start, outside, inside, held, after = map(int, done.stdout.split())
@@ -55,14 +56,27 @@ def test_pages_are_not_asked_for_anew_inside_and_go_back_afterwards() -> None:
 
 
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heap, "_mallopt", lambda: None)
+    monkeypatch.setattr(heap, "_glibc", lambda: None)
     with kept_memory():
         pass
+    give_back()
 
 
-def test_an_error_inside_gives_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_nested_blocks_the_outer_one_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    now: dict[int, int] = {}
+    monkeypatch.setattr(heap, "_glibc", lambda: SimpleNamespace(mallopt=now.__setitem__))
+    with kept_memory():
+        inside = dict(now)
+        with kept_memory():
+            assert now == inside
+        assert now == inside
+    assert now == heap.ADJUSTED
+
+
+def test_an_error_inside_ends_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[int, int]] = []
-    monkeypatch.setattr(heap, "_mallopt", lambda: lambda name, value: calls.append((name, value)))
+    library = SimpleNamespace(mallopt=lambda name, value: calls.append((name, value)))
+    monkeypatch.setattr(heap, "_glibc", lambda: library)
     with pytest.raises(ZeroDivisionError), kept_memory():
         raise ZeroDivisionError
     assert dict(calls) == heap.ADJUSTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from benchmark.method import Precision
 from benchmark.nn.adamw import AdamW
 from benchmark.nn.batches import epoch_batches
+from benchmark.nn.dropout import kept
+from benchmark.nn.heap import kept_memory
 from benchmark.training import steps, two_rates
 from perf.measure import alternate, in_child, medians, ratio
 from perf.steps import QUICK_SENTENCES, RECIPE, SENTENCES, sample_of
@@ -38,7 +41,8 @@ def measure(repeats: int, threads: int, *, quick: bool) -> list[Table]:
         f"KnowFREE on `{name}`, seconds a step over an epoch of {count} sentences, batch {BATCH}, median of {repeats} epochs. Each part is "
         "run alone, on tensors of the step's shapes: products of the encoder's linear layers for the tokens of each batch, forward and "
         "both backward; the grid's loss and gradients; copies of the weights to bf16 and of their gradients to fp32; the encoder's "
-        "dropout masks; AdamW. Attention, activations, norms and what the parts wait for make up the rest of a step."
+        "dropout masks, by the suite and by torch; AdamW. Attention, activations, norms and what the parts wait for make up the rest "
+        "of a step."
     )
     return [Table("Where a step goes", rows, note, runs)]
 
@@ -62,9 +66,15 @@ def jobs(name: str, count: int) -> Jobs:
     optimiser = AdamW(two_rates(suite, RECIPE))
     found: Jobs = {}
 
-    def step(precision: Precision) -> Callable[[], object]:
+    def step(precision: Precision, memory: Callable[[], AbstractContextManager[None]]) -> Callable[[], object]:
         going = steps(suite, windows, fit_input(sample, names, precision=precision), RECIPE)
-        return lambda: [next(going) for _ in batches]
+
+        def epoch() -> None:
+            with memory():
+                for _ in batches:
+                    next(going)
+
+        return epoch
 
     def products(precision: Precision) -> Callable[[], object]:
         every = [operands(rows * length, hidden, DTYPES[precision]) for rows, length in shapes]
@@ -96,10 +106,13 @@ def jobs(name: str, count: int) -> Jobs:
                 if weight.dim() == 2:
                     weight.detach().bfloat16().float()
 
-    def masks() -> None:
-        for rows, length in shapes:
-            for shape in (*[(rows, length, hidden)] * (2 * layers + 1), *[(rows, spec.heads, length, length)] * layers):
-                torch.empty(shape, dtype=torch.bfloat16).bernoulli_(0.9)
+    def masks(draw: Callable[[torch.Size], Tensor]) -> Callable[[], object]:
+        def run() -> None:
+            for rows, length in shapes:
+                for shape in (*[(rows, length, hidden)] * (2 * layers + 1), *[(rows, spec.heads, length, length)] * layers):
+                    draw(torch.Size(shape))
+
+        return run
 
     def move() -> None:
         for weight in weights:
@@ -109,9 +122,11 @@ def jobs(name: str, count: int) -> Jobs:
         optimiser.forget_gradients()
 
     for precision in PRECISIONS:
-        found |= {f"step {precision}": step(precision), f"encoder's products {precision}": products(precision)}
-        found[f"grid {precision}"] = head(precision)
-    return found | {"copies bf16": copies, f"dropout masks {EITHER}": masks, f"AdamW {EITHER}": move}
+        found |= {f"step {precision}": step(precision, kept_memory), f"step, memory handed back {precision}": step(precision, nullcontext)}
+        found |= {f"encoder's products {precision}": products(precision), f"grid {precision}": head(precision)}
+    ours, torchs = masks(lambda shape: kept(shape, 0.1)), masks(lambda shape: torch.empty(shape, dtype=torch.bfloat16).bernoulli_(0.9))
+    found |= {f"dropout masks {EITHER}": ours, f"dropout masks, torch's {EITHER}": torchs}
+    return found | {"copies bf16": copies, f"AdamW {EITHER}": move}
 
 
 def operands(tokens: int, hidden: int, dtype: torch.dtype) -> list[tuple[Tensor, Tensor, Tensor]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,10 +28,15 @@ def held(run: str) -> Iterator[Path]:
     folder = cache(run)
     _sweep(folder)
     while True:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = _open(folder)
         except FileNotFoundError:  # removed before it was held
+            continue
+        except FileExistsError:  # removed as it was found to be there; a file in its place would stay
+            with suppress(FileNotFoundError):
+                if not stat.S_ISDIR(folder.lstat().st_mode):
+                    raise
             continue
         try:
             with suppress(OSError):  # a file system without locks
@@ -63,6 +69,8 @@ def _sweep(mine: Path) -> None:
         try:
             if os.fstat(descriptor).st_uid == os.geteuid():
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.path.samestat(os.fstat(descriptor), folder.lstat()):  # it is a new one, which somebody may hold
+                    continue
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:  # somebody holds it, or this file system has no locks to ask
             continue

@@ -28,6 +28,7 @@ from tests.benchmark.cluster.methods import variants
 from tests.benchmark.cluster.test_session import alive, descendants, folders, gone
 from tests.benchmark.conftest import Profile, Silent, make_profile
 from tests.benchmark.test_engine import contents, start, until
+from tests.environment import ROOT
 from tests.neural import pretrained
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
@@ -51,7 +52,8 @@ class Machines:
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}.items():
+        manners = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+        for name, value in (manners | {"PYTHONPATH": str(ROOT)}).items():  # nodes have the same packages, the tests' methods among them
             patch.setenv(name, value)  # before Ray is imported
         patch.delenv("RAY_ADDRESS", raising=False)
         from ray.cluster_utils import Cluster

@@ -126,11 +126,12 @@ def test_a_request_that_kills_every_copy_ends_in_one_error_and_replies_are_kept(
     copies.mkdir()
     with pytest.raises(KfbenchError, match="every copy of parrot died 2 times"):
         ask([Request("", "die"), *requests(6)], log, model(directory=str(copies)), open_backend=on_ray)
-    assert len(read(log)) == 6
+    kept = len(read(log))
+    assert kept >= 4, "each of the two copies may have had one in hand when the other died for the last time"
     assert len(pids(copies)) == 4
     assert all(ends(pid) for pid in pids(copies))
     summary = ask(requests(6), log, MODEL, open_backend=on_ray).summary
-    assert (summary.cached, summary.asked) == (6, 0)
+    assert (summary.cached, summary.asked) == (kept, 6 - kept)
 
 
 def test_an_error_of_the_engine_itself_is_raised_at_once(ray: Any, tmp_path: Path) -> None:

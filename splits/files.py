@@ -159,7 +159,7 @@ def _held(path: Path, opened: Callable[[], int], waiting: Callable[[], object] =
             raise
         try:
             _lock(descriptor, waiting)
-            if _stands_at(path, descriptor):  # else whoever held it has renamed it: what is at `path` now is another one
+            if stands_at(path, descriptor):  # else whoever held it has renamed it: what is at `path` now is another one
                 yield
                 return
         finally:
@@ -176,7 +176,8 @@ def _lock(descriptor: int, waiting: Callable[[], object]) -> None:
         pass
 
 
-def _stands_at(path: Path, descriptor: int) -> bool:
+def stands_at(path: Path, descriptor: int) -> bool:
+    """Whether what was opened is what has that name now."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:

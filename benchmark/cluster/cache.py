@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from splits.files import stands_at
+
 
 def cache(run: str) -> Path:
     """Where a node keeps what a run sends to it, and what it writes: below the run's own folder, if it has one."""
@@ -41,7 +43,7 @@ def held(run: str) -> Iterator[Path]:
         try:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
-            if folder.is_dir() and os.path.samestat(os.fstat(descriptor), folder.stat()):
+            if stands_at(folder, descriptor):
                 yield folder
                 return
         finally:
@@ -69,9 +71,8 @@ def _sweep(mine: Path) -> None:
         try:
             if os.fstat(descriptor).st_uid == os.geteuid():
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not os.path.samestat(os.fstat(descriptor), folder.lstat()):  # it is a new one, which somebody may hold
-                    continue
-                shutil.rmtree(folder, ignore_errors=True)
+                if stands_at(folder, descriptor):  # else it is a new one, which somebody may hold
+                    shutil.rmtree(folder, ignore_errors=True)
         except OSError:  # somebody holds it, or this file system has no locks to ask
             continue
         finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 # Of mallopt(3).
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
-NEVER = 2**31 - 1
+NEVER = -1
 # Where glibc's own adjustment of its thresholds ends, once a program has freed something large; setting any of them ends
 # that adjustment for good, so this is what the process goes on with.
 ADJUSTED = {TRIM_THRESHOLD: 64 << 20, MMAP_THRESHOLD: 32 << 20, MMAP_MAX: 1 << 16}

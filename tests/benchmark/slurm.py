@@ -35,16 +35,3 @@ def write(folder: Path, **commands: str) -> None:
     for name, text in commands.items():
         (folder / name).write_text(text, encoding="utf-8")
         (folder / name).chmod(0o755)
-
-
-def session_of(pid: int) -> list[int]:
-    """Living processes of a session."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(its_session) == pid and state != "Z":
-            found.append(int(stat.parent.name))
-    return found

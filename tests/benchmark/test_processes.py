@@ -13,22 +13,14 @@ from benchmark.status import states
 from benchmark.worker import Worker
 from tests.benchmark.conftest import Fits, Profile, Silent, make_profile
 from tests.benchmark.test_engine import contents, slow, start, until
+from tests.system import command, descendants, left_over
 
 SIDE_BY_SIDE = {"KFBENCH_ENGINE": "processes", "KFBENCH_WORKERS": "2"}
 
 
-def children(pid: int) -> list[int]:
+def workers(pid: int) -> list[int]:
     """Processes that a process has started, those that only watch semaphores left out."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            after = stat.read_text().rpartition(")")[2].split()
-            line = (stat.parent / "cmdline").read_text()
-        except OSError:  # it has ended meanwhile
-            continue
-        if int(after[1]) == pid and "resource_tracker" not in line:
-            found.append(int(stat.parent.name))
-    return found
+    return [child for child in descendants(pid) if not any("resource_tracker" in word for word in command(child))]
 
 
 def test_side_by_side_gives_the_bytes_of_one_after_the_other(
@@ -62,7 +54,7 @@ def test_what_is_done_is_kept_and_no_child_is_left(ends: str, profile: Profile) 
     slow(profile, 0.5)
     process = start(profile, **SIDE_BY_SIDE)
     until(lambda: profile.store.cells())
-    started = children(process.pid)
+    started = workers(process.pid)
     assert len(started) == 2
     if ends == "Ctrl-C":
         process.send_signal(signal.SIGINT)
@@ -72,7 +64,7 @@ def test_what_is_done_is_kept_and_no_child_is_left(ends: str, profile: Profile) 
     assert process.returncode == (130 if ends == "Ctrl-C" else 1)
     assert ("what is done is kept" if ends == "Ctrl-C" else "a worker process died") in text
     assert "Traceback" not in text
-    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+    assert not left_over(started)
     found = states(profile.plan(), profile.store)
     assert 0 < found.count("done") < 8
     assert set(found) == {"done", "missing"}
@@ -85,11 +77,11 @@ def test_children_of_a_killed_parent_end_with_the_cell_at_hand(profile: Profile)
     slow(profile, 0.5)
     process = start(profile, **SIDE_BY_SIDE)
     until(lambda: profile.store.cells())
-    started = children(process.pid)
+    started = workers(process.pid)
     assert len(started) == 2
     process.kill()
     process.communicate(timeout=60)
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+    assert not left_over(started)
     found = states(profile.plan(), profile.store)
     assert set(found) == {"done", "missing"}, "a whole cell or none, and no lock is held"
     assert start(profile, **SIDE_BY_SIDE).communicate(timeout=120)

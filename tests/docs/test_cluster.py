@@ -12,15 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.benchmark.slurm import PYTHON, RAY, session_of, write
+from tests.benchmark.slurm import PYTHON, RAY, write
 from tests.docs.blocks import ROOT, read
 from tests.environment import environment
+from tests.system import kill, session_of
 
 LONGEST = 300.0  # seconds until something that hangs counts as failed; no figure of speed
 COVERED = "test_the_commands_of_the_page_run_as_they_stand"
@@ -57,9 +58,7 @@ def terminal(text: str, log: Path, at: Path, env: dict[str, str]) -> Iterator[su
         os.killpg(started.pid, signal.SIGINT)
         until(lambda: started.poll() is not None and not session_of(started.pid), log)
     finally:
-        for pid in session_of(started.pid):  # whatever a failed test has left; by their own ids
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill(session_of(started.pid))  # whatever a failed test has left
         started.wait()
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests import system
 from tests.faults.pipeline import LIMIT, VARIANTS, Pipeline, make, served, until
 from tests.faults.upstream import PIECES, Upstream
 
@@ -128,8 +129,7 @@ def kill(undisturbed: Undisturbed, moment: Moment, root: Path) -> Verdict:
         verdict.faults.append(f"took {len(verdict.runs)} re-runs")
     if not pipeline.wait_for_all():
         verdict.faults.append(f"left processes {pipeline.processes()}")
-        for pid in pipeline.processes():
-            os.kill(pid, signal.SIGKILL)
+        system.kill(pipeline.processes())
     verdict.faults += faults(pipeline, undisturbed)
     return verdict
 

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from splits.schema import write_jsonl
 from tests.benchmark.test_pipeline import checkout
 from tests.environment import environment
 from tests.faults.upstream import Upstream
+from tests.system import process
 
 HOOK = Path(__file__).parent / "hook"
 CORPUS = "served_zh"
@@ -148,9 +148,8 @@ class Pipeline:
         """Seconds that each of them has used."""
         found = {}
         for pid in self.processes():
-            with suppress(OSError):
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                found[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            if (one := process(pid)) is not None:
+                found[pid] = one.seconds
         return found
 
     def wait_for_all(self) -> bool:

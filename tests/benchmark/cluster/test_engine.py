@@ -25,11 +25,12 @@ from benchmark.store import CHECKPOINT, LAST_PREDICTIONS
 from benchmark.worker import Ended, Worker
 from splits.schema import write_jsonl
 from tests.benchmark.cluster.methods import variants
-from tests.benchmark.cluster.test_session import alive, descendants, folders, gone
+from tests.benchmark.cluster.test_session import folders
 from tests.benchmark.conftest import Profile, Silent, make_profile
 from tests.benchmark.test_engine import contents, start, until
 from tests.environment import ROOT
 from tests.neural import pretrained
+from tests.system import descendants, kill, left_over
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 WORKERS = {"KFBENCH_ENGINE": "ray", "KFBENCH_WORKERS": "2"}
@@ -51,10 +52,12 @@ class Machines:
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
+    import ray  # noqa: F401  before the environment is right, as whoever calls us may: a session keeps it on the loopback all the same
+
     with pytest.MonkeyPatch.context() as patch:
         manners = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
         for name, value in (manners | {"PYTHONPATH": str(ROOT)}).items():  # nodes have the same packages, the tests' methods among them
-            patch.setenv(name, value)  # before Ray is imported
+            patch.setenv(name, value)
         patch.delenv("RAY_ADDRESS", raising=False)
         from ray.cluster_utils import Cluster
 
@@ -161,12 +164,11 @@ def test_a_node_that_dies_half_way_changes_no_byte(machines: Machines, twins: Tw
     before = lines(twins.serial)
     raylet = machines.nodes[1].all_processes["raylet"][0].process.pid
 
-    def kill(ended: int) -> None:
+    def strike(ended: int) -> None:
         if ended == 4:
-            for pid in [raylet, *descendants(raylet)]:  # as when a machine dies; workers outlive a raylet by seconds
-                os.kill(pid, signal.SIGKILL)
+            kill([raylet, *descendants(raylet)])  # workers outlive a raylet by seconds
 
-    watch = Watching(kill)
+    watch = Watching(strike)
     report = run(profile, machines.engine(), watch, checkpoints=True)
     assert (report.count("ran"), report.failed) == (12, []), [profile.store.failure(c.hash or "") for c in report.failed]
     assert everything(profile) == twins.expected
@@ -296,7 +298,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_behind(profile: Profile) -
     assert process.returncode == 130, text
     assert "what is done is kept" in text
     assert "Traceback" not in text
-    assert gone(started), alive(started)
+    assert not left_over(started)
     assert not folders(process.pid)
     assert not list(profile.store.root.glob(".tmp-*"))
     found = states(profile.plan(), profile.store)

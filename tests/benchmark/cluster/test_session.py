@@ -5,10 +5,8 @@ from __future__ import annotations
 import builtins
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from benchmark.cluster.session import modules, new_folder, session
 from benchmark.local import Local
 from splits.errors import ConfigError
 from tests.environment import ROOT, environment
+from tests.system import command, descendants, kill, left_over
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes and sockets in /proc")
 
@@ -40,40 +39,6 @@ def start(before: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     process = subprocess.Popen([sys.executable, "-c", before + CODE], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     return process, json.loads(process.stdout.readline())
-
-
-def descendants(pid: int) -> set[int]:
-    """Processes below one, however deep."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has ended meanwhile
-            continue
-    found: set[int] = set()
-    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
-        found |= more
-    return found
-
-
-def alive(pids: set[int]) -> set[int]:
-    """Those that run; one that nobody has buried yet does not."""
-    found = set()
-    for pid in pids:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if state != "Z":
-            found.add(pid)
-    return found
-
-
-def gone(pids: set[int], seconds: float = 120) -> bool:
-    end = time.monotonic() + seconds
-    while alive(pids) and time.monotonic() < end:
-        time.sleep(0.2)
-    return not alive(pids)
 
 
 def listening(pids: set[int]) -> set[str]:
@@ -109,7 +74,7 @@ def test_it_listens_on_the_loopback_alone_and_nothing_of_it_lives_on_when_it_is_
     try:
         started = descendants(process.pid)
         assert said == {"file": str(ROOT / "benchmark" / "__init__.py"), "here": True}
-        names = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0] for pid in started}
+        names = {pid: command(pid)[0] for pid in started}
         assert len(started) > 3
         found = listening(started | {process.pid})
         assert found
@@ -118,10 +83,9 @@ def test_it_listens_on_the_loopback_alone_and_nothing_of_it_lives_on_when_it_is_
         process.kill()
         process.communicate(timeout=60)
     agents = {pid for pid in started if "Agent" in names[pid]}
-    assert gone(started - agents), [names[pid] for pid in alive(started - agents)]
-    for pid in alive(agents):  # they end by themselves, but wait a minute for a dead head to hear of it
-        os.kill(pid, signal.SIGKILL)
-    assert gone(agents)
+    assert not [names[pid] for pid in left_over(started - agents)]
+    kill(agents)  # they end by themselves, but wait a minute for a dead head to hear of it
+    assert not left_over(agents)
     assert folders(process.pid), "nobody could remove it"
     new_folder().rmdir()  # who comes next does
     assert not folders(process.pid)

@@ -51,6 +51,10 @@ def test_none_and_all(p: float) -> None:
     assert torch.equal(Dropout(p)(x), x if p == 0 else torch.zeros(5, 5))
 
 
+def test_a_probability_of_nearly_one_drops_nearly_all() -> None:
+    assert kept(torch.Size((100_000,)), 1 - 1e-7).double().mean() < 0.001
+
+
 def test_nothing_is_dropped_in_evaluation() -> None:
     x = torch.randn(5, 5)
     assert Dropout(0.5).eval()(x) is x

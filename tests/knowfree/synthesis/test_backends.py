@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +23,7 @@ from knowfree.synthesis.chat import Reply, Request
 from knowfree.synthesis.llm import LLM
 from splits.errors import ConfigError, KfbenchError
 from tests.conftest import require_not
+from tests.system import left_over
 
 words = st.text(st.characters(exclude_characters="<"))  # no tag in it
 soup = st.lists(st.sampled_from(["<think>", "</think>", "<THINKING>", "</thinking>", "<", ">", "think", "/", "a", " "])).map("".join)
@@ -232,22 +230,13 @@ def killed(code: str) -> int:
     return pid
 
 
-def ends(pid: int) -> bool:
-    for _ in range(600):
-        if not Path(f"/proc/{pid}/stat").exists() or Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-    return False
-
-
 def test_copies_end_with_the_process_that_is_killed() -> None:
     code = (
         "import time; from tests.knowfree.synthesis.test_backends import *\n"
         "if __name__ == '__main__':\n"
         "    print(Replicas(LLM(model='m'), 1, Echo).settings['pid'], flush=True); time.sleep(600)"
     )
-    assert ends(killed(code))
+    assert not left_over({killed(code)})
 
 
 def test_a_process_on_a_leash_ends_with_the_one_that_holds_it() -> None:
@@ -256,7 +245,7 @@ def test_a_process_on_a_leash_ends_with_the_one_that_holds_it() -> None:
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], stdout=subprocess.DEVNULL)\n"
         "leash = Leash([child.pid]); print(child.pid, flush=True); time.sleep(600)"
     )
-    assert ends(killed(code))
+    assert not left_over({killed(code)})
 
 
 def test_a_process_that_is_released_lives() -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,12 +28,10 @@ from knowfree.synthesis.replies import read, sessions
 from splits.errors import ConfigError, KfbenchError
 from tests.environment import environment
 from tests.knowfree.synthesis.asking import requests
-from tests.knowfree.synthesis.asking_on_ray import MODEL, Parrot, on_ray
-from tests.knowfree.synthesis.test_backends import ends
+from tests.knowfree.synthesis.asking_on_ray import MODEL, Parrot, on_ray, wait_for
+from tests.system import left_over
 
 pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="the extra `ray` is not installed")  # an import here would be before its time
-
-LONGEST = 500.0  # seconds until something that hangs counts as failed; no figure of speed
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +48,6 @@ def lines(log: Path) -> list[str]:
 
 def pids(directory: Path) -> list[int]:
     return sorted(int(path.name) for path in directory.iterdir())
-
-
-def wait_for(condition: Any) -> None:
-    until = time.monotonic() + LONGEST
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def model(**changes: Any) -> LLM:
@@ -99,7 +89,7 @@ def test_the_requests_of_a_killed_copy_are_answered_once_each(ray: Any, tmp_path
     ask(requests(40), tmp_path / "one.jsonl", MODEL, open_backend=Parrot)
     assert killed
     assert lines(log) == lines(tmp_path / "one.jsonl")  # each once: a doubled line would differ
-    assert all(ends(pid) for pid in pids(copies))
+    assert not left_over(pids(copies))
 
 
 def test_copies_answer_again_and_again_are_started_again_and_end(ray: Any, tmp_path: Path) -> None:
@@ -115,7 +105,7 @@ def test_copies_answer_again_and_again_are_started_again_and_end(ray: Any, tmp_p
     finally:
         backend.close()
     assert 3 <= len(pids(copies)) <= 4  # what one left, the other may have answered before it was up again
-    assert all(ends(pid) for pid in pids(copies))
+    assert not left_over(pids(copies))
 
 
 def test_a_request_that_kills_every_copy_ends_in_one_error_and_replies_are_kept(
@@ -125,13 +115,12 @@ def test_a_request_that_kills_every_copy_ends_in_one_error_and_replies_are_kept(
     copies, log = tmp_path / "copies", tmp_path / "log.jsonl"
     copies.mkdir()
     with pytest.raises(KfbenchError, match="every copy of parrot died 2 times"):
-        ask([Request("", "die"), *requests(6)], log, model(directory=str(copies)), open_backend=on_ray)
-    kept = len(read(log))
-    assert kept >= 4, "each of the two copies may have had one in hand when the other died for the last time"
+        ask([Request("", f"die after 6 {log}"), *requests(6)], log, model(directory=str(copies)), open_backend=on_ray)
+    assert len(read(log)) == 6
     assert len(pids(copies)) == 4
-    assert all(ends(pid) for pid in pids(copies))
+    assert not left_over(pids(copies))
     summary = ask(requests(6), log, MODEL, open_backend=on_ray).summary
-    assert (summary.cached, summary.asked) == (kept, 6 - kept)
+    assert (summary.cached, summary.asked) == (6, 0)
 
 
 def test_an_error_of_the_engine_itself_is_raised_at_once(ray: Any, tmp_path: Path) -> None:
@@ -158,7 +147,7 @@ def test_ctrl_c_ends_the_copies_and_keeps_replies(ray: Any, tmp_path: Path) -> N
     finally:
         signal.signal(signal.SIGINT, former)
     assert len(read(log)) > 3
-    assert all(ends(pid) for pid in pids(copies))
+    assert not left_over(pids(copies))
 
 
 def test_one_copy_without_a_gpu_is_opened_in_this_process(ray: Any) -> None:
@@ -211,4 +200,4 @@ def test_copies_end_with_the_process_that_is_killed(tmp_path: Path) -> None:
         finally:
             asking.kill()
     assert asking.returncode == -signal.SIGKILL, (tmp_path / "said").read_text()
-    assert all(ends(pid) for pid in pids(copies))
+    assert not left_over(pids(copies))

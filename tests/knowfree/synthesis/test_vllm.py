@@ -28,6 +28,7 @@ from knowfree.synthesis.replies import read, sessions
 from tests.conftest import require_not
 from tests.knowfree.synthesis import asking_smollm2
 from tests.knowfree.synthesis.asking_smollm2 import MODEL, SENTENCES, requests
+from tests.system import left_over, session_of
 
 LONGEST = 500.0  # seconds until something that hangs counts as failed; no figure of speed
 OFF = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
@@ -70,19 +71,6 @@ def process(*command: str, errors: Path, **environ: str) -> Iterator[subprocess.
                 os.killpg(found.pid, signal.SIGKILL)
 
 
-def group(pid: int) -> list[int]:
-    """Processes of a group that still run."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(its_group) == pid and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
-
-
 def ask_kill_and_ask_again(log: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     """The summary of the process that finishes what a killed one began."""
     n = len(requests())
@@ -97,9 +85,7 @@ def ask_kill_and_ask_again(log: Path, environ: Mapping[str, str]) -> dict[str, A
         asking.wait()
         kept = read(log)
         assert 0 < len(kept) < n
-        while group(asking.pid):
-            assert time.monotonic() < until, "the engine outlived the process that asked"
-            time.sleep(0.1)
+        assert not left_over(session_of(asking.pid)), "the engine outlived the process that asked"
     with process(asking_smollm2.__file__, str(log), errors=errors, **environ) as asking:
         out, _ = asking.communicate(timeout=LONGEST)
         assert asking.returncode == 0, errors.read_text()[-3000:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol, cast
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from benchmark.method import Budget, FitInput, Tagger
 from benchmark.nn.adamw import AdamW, Group
 from benchmark.nn.batches import epoch_batches
+from benchmark.nn.copies import NONE, Copies, gather, kept_copies
 from benchmark.nn.encoder import Batch, Window, WordEncoder, not_finite
 from benchmark.nn.heap import kept_memory
 from splits.errors import KfbenchError
@@ -100,21 +102,28 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         TrainingDivergedError: the loss is NaN or infinite.
     """
     _, total = lengths(windows, given.budget)
-    optimiser = AdamW(two_rates(model, recipe))
-    accumulate = Accumulator(model, given)
-    for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
-        model.train()
-        loss = accumulate(batch)
-        if not math.isfinite(loss):
-            ids = ", ".join(given.sample[w.sentence].id for w in batch)
-            raise TrainingDivergedError(
-                f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
-            )
-        if recipe.clip is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
-        optimiser.forget_gradients()
-        yield step, loss
+    with _copies(model, given) as copies:
+        optimiser = AdamW(two_rates(model, recipe), copies)
+        accumulate = Accumulator(model, given, copies)
+        for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
+            model.train()
+            loss = accumulate(batch)
+            if not math.isfinite(loss):
+                ids = ", ".join(given.sample[w.sentence].id for w in batch)
+                raise TrainingDivergedError(
+                    f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
+                )
+            if recipe.clip is not None:
+                gather(copies)
+                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
+            optimiser.forget_gradients()
+            yield step, loss
+
+
+def _copies(model: nn.Module, given: FitInput) -> AbstractContextManager[Copies]:
+    """On a GPU a cast costs next to nothing."""
+    return kept_copies(cast("Trainable", model).encoder) if given.precision == "bf16" and given.device == "cpu" else nullcontext(NONE)
 
 
 def lengths(windows: Sequence[Window], budget: Budget) -> tuple[int, int]:
@@ -131,19 +140,23 @@ def _endless(windows: Sequence[Window], given: FitInput) -> Iterator[list[Window
 class Accumulator:
     """Forward and backward of one batch, in parts; the gradient is that of the mean over the whole batch."""
 
-    def __init__(self, model: nn.Module, given: FitInput) -> None:
+    def __init__(self, model: nn.Module, given: FitInput, copies: Copies = NONE) -> None:
         self.model = cast("Trainable", model)
         self.given = given
+        self.copies = copies
         self.autocast = given.precision == "bf16"
 
     def __call__(self, windows: Sequence[Window]) -> float:
         """Add the batch's gradients; returns its mean loss a window."""
         total = 0.0
-        for part in parts(windows, self.given.budget):
+        cut = list(parts(windows, self.given.budget))
+        for part in cut:
             batch = self.model.encoder.batch(part)
             with torch.autocast(self.given.device, torch.bfloat16, enabled=self.autocast):
                 loss = self.model.loss(batch, self.given.sample) / len(windows)
             loss.backward()  # type: ignore[no-untyped-call]
+            if len(cut) > 1:
+                gather(self.copies)  # to add them up in float32
             total += float(loss.detach())
         return total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from benchmark.method import Predicted
 from benchmark.nn.decoding import Clashes, decode_grid
 from benchmark.nn.encoder import Batch, Window, WordEncoder
 from benchmark.nn.labels import gold_cells, loss_weights, prior_bias
+from benchmark.nn.lanes import lanes, share, side_by_side
 from benchmark.nn.span_grid import STD, Factors, SpanGrid, grid_loss, grid_mask
 from benchmark.nn.streaming import streamed
 from benchmark.nn.strips import Reach, Strip, cut
@@ -148,7 +150,7 @@ class SpanModel(nn.Module):
             cells = _spans(piece).to(logits.device) if self.upper else None
             return grid_loss(logits, cells, _places(piece, gold, logits.device), weights)
 
-        pieces = cut([len(w) for w in batch.windows], cells=self.fuse.cells, reach=self.fuse.reach, upper=self.upper)
+        pieces = self._lanes([len(w) for w in batch.windows], upper=self.upper)
         return streamed(pieces, loss_of, factors.moving(), [*self.fuse.parameters(), *self.out.parameters()])
 
     def probabilities(self, batch: Batch) -> list[Tensor]:
@@ -162,11 +164,15 @@ class SpanModel(nn.Module):
         else:
             factors = self.grid.factors(self.encoder(batch))
             found = [self.out.bias.new_full((n, n, targets), -torch.inf, dtype=factors.rows.dtype) for n in lengths]
-            for piece in cut(lengths, cells=self.fuse.cells, reach=self.fuse.reach, upper=not self.symmetric):
-                logits = self._logits(piece, factors, targets)
-                for strip, part in zip(piece, torch.split(logits, [s.cells for s in piece]), strict=True):
-                    rows = strip.end - strip.first
-                    found[strip.sentence][strip.first : strip.end, strip.left :] = part.view(rows, strip.width, targets)
+
+            def fill(pieces: Sequence[Sequence[Strip]]) -> None:
+                for piece in pieces:
+                    logits = self._logits(piece, factors, targets)
+                    for strip, part in zip(piece, torch.split(logits, [s.cells for s in piece]), strict=True):
+                        rows = strip.end - strip.first
+                        found[strip.sentence][strip.first : strip.end, strip.left :] = part.view(rows, strip.width, targets)
+
+            side_by_side([partial(fill, lane) for lane in self._lanes(lengths, upper=not self.symmetric)])
         sure = [torch.sigmoid(p if p.dtype == torch.float64 else p.float()) for p in found]
         return [(p + p.transpose(0, 1)) / 2 for p in sure] if self.symmetric else sure
 
@@ -174,6 +180,12 @@ class SpanModel(nn.Module):
         """Entities of each window."""
         names = self.labels.targets
         return [decode_grid(p, names, clashes=self.clashes) for p in self.probabilities(batch)]
+
+    def _lanes(self, lengths: Sequence[int], *, upper: bool) -> list[list[list[Strip]]]:
+        """Pieces of the grids of sentences, for each core its own."""
+        count = lanes(self.out.weight.device)
+        pieces = cut(lengths, cells=self.fuse.cells, reach=self.fuse.reach, upper=upper, lanes=count)
+        return [[pieces[i] for i in lane] for lane in share([sum(s.cells for s in piece) for piece in pieces], count)]
 
     def _logits(self, piece: Sequence[Strip], factors: Factors, channels: int | None = None) -> Tensor:
         """Of the strips' cells: [cells, channels]."""

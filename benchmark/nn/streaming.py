@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from benchmark.nn.lanes import side_by_side
+
 Piece = TypeVar("Piece")
 
 
 def streamed(
-    pieces: Iterable[Piece], loss_of: Callable[[Piece, Sequence[Tensor]], Tensor], tensors: Sequence[Tensor], parameters: Sequence[Tensor]
+    lanes: Sequence[Sequence[Piece]],
+    loss_of: Callable[[Piece, Sequence[Tensor]], Tensor],
+    tensors: Sequence[Tensor],
+    parameters: Sequence[Tensor],
 ) -> Tensor:
-    """Sum of `loss_of(piece, tensors)`: forward and backward of a piece run before the next begins, so that one graph stands at a time.
+    """Sum of `loss_of(piece, tensors)`: forward and backward of a piece run before the next begins, so that a lane has one graph at a time.
 
     Nothing is computed twice: gradients are summed on the way, in float32 at least, and handed on when the sum itself is
     differentiated. (The idea is that of fused cross-entropy losses, for a sum over anything.)
 
     Args:
+        lanes: pieces; each lane runs on a core of its own.
         tensors: what the pieces are computed from; `loss_of` must take them from its second argument.
         parameters: leaves that `loss_of` uses by itself.
     """
     if not torch.is_grad_enabled():
-        return torch.stack([loss_of(piece, tensors) for piece in pieces]).sum()
+        return torch.stack([loss_of(piece, tensors) for lane in lanes for piece in lane]).sum()
     leaves = [p for p in parameters if p.requires_grad]
-    total: Tensor = _Streamed.apply(pieces, loss_of, len(tensors), *tensors, *leaves)  # type: ignore[no-untyped-call]
+    total: Tensor = _Streamed.apply(lanes, loss_of, len(tensors), *tensors, *leaves)  # type: ignore[no-untyped-call]
     return total
 
 
 class _Streamed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, pieces: Iterable[Any], loss_of: Callable[..., Tensor], count: int, *inputs: Tensor) -> Tensor:
+    def forward(ctx: Any, lanes: Sequence[Sequence[Any]], loss_of: Callable[..., Tensor], count: int, *inputs: Tensor) -> Tensor:
         inside = [t.detach().requires_grad_() for t in inputs[:count]]
         wanted = [*inside, *inputs[count:]]
-        sums = [torch.zeros_like(t, dtype=torch.promote_types(t.dtype, torch.float32)) for t in wanted]
-        losses = []
-        for piece in pieces:
-            with torch.enable_grad():
-                loss = loss_of(piece, inside)
-            losses.append(loss.detach())
-            for total, part in zip(sums, torch.autograd.grad(loss, wanted, allow_unused=True), strict=True):
-                if part is not None:
-                    total += part
-        ctx.gradients = [total.to(t.dtype) for total, t in zip(sums, wanted, strict=True)]
-        return torch.stack(losses).sum()
+        found = side_by_side([partial(_sums, lane, loss_of, inside, wanted) for lane in lanes])
+        total, sums = found[0]
+        for loss, more in found[1:]:
+            total += loss
+            torch._foreach_add_(sums, more)
+        ctx.gradients = [gradient.to(t.dtype) for gradient, t in zip(sums, wanted, strict=True)]
+        return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *given: Tensor) -> Any:
         (factor,) = given
         return None, None, None, *(factor.to(g.dtype) * g for g in ctx.gradients)
+
+
+def _sums(pieces: Sequence[Any], loss_of: Callable[..., Tensor], inside: list[Tensor], wanted: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Of the pieces' losses, and of their gradients."""
+    sums = [torch.zeros_like(t, dtype=torch.promote_types(t.dtype, torch.float32)) for t in wanted]
+    losses = []
+    for piece in pieces:
+        with torch.enable_grad():
+            loss = loss_of(piece, inside)
+        losses.append(loss.detach())
+        for total, part in zip(sums, torch.autograd.grad(loss, wanted, allow_unused=True), strict=True):
+            if part is not None:
+                total += part
+    return torch.stack(losses).sum(), sums

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+LEAST = 1024  # cells a lane that are worth a thread
+LOWEST = 4  # rows that begin what a piece has room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class Strip:
         return (i - self.first) * self.width + j - self.left
 
 
-def cut(lengths: Sequence[int], *, cells: int, reach: Reach, upper: bool = False) -> Iterator[list[Strip]]:
-    """Strips that cover every row of every grid once, gathered into pieces of about `cells` computed cells.
+def cut(lengths: Sequence[int], *, cells: int, reach: Reach, upper: bool = False, lanes: int = 1) -> list[list[Strip]]:
+    """Strips that cover every row of every grid once, gathered into pieces of at most about `cells` computed cells.
 
     Short sentences share a piece, long ones are cut: the memory of a piece does not grow with the grid. A strip is tall
     enough that rows computed twice stay few.
@@ -56,23 +60,29 @@ def cut(lengths: Sequence[int], *, cells: int, reach: Reach, upper: bool = False
     Args:
         lengths: words of each sentence.
         upper: only cells i <= j are wanted, so that columns left of a strip's own are left out.
+        lanes: pieces are to be shared evenly by so many, unless they would be small.
     """
-    piece: list[Strip] = []
+    whole = sum(n * n for n in lengths) // (2 if upper else 1)
+    if lanes > 1 and whole >= lanes * LEAST:
+        turns = math.ceil(whole / (lanes * cells))
+        cells = math.ceil(whole / (lanes * turns))
+    lowest = max(LOWEST, 16 * reach.rows)
+    pieces: list[list[Strip]] = [[]]
     used = 0
     for sentence, n in enumerate(lengths):
-        tall = max(1, cells // n, 16 * reach.rows)
-        if upper:
-            tall = min(tall, max(8, n // 8, 4 * reach.rows))  # low strips leave out more of the lower triangle
-        for first in range(0, n, tall):
-            end = min(n, first + tall)
-            top, bottom = max(0, first - reach.rows), min(n, end + reach.rows)
+        first = 0
+        while first < n:
             left = max(0, first - reach.columns) if upper else 0
-            strip = Strip(sentence, n, first, end, top, bottom, left)
-            size = (bottom - top) * strip.width
-            if piece and used + size > cells:
-                yield piece
-                piece, used = [], 0
-            piece.append(strip)
-            used += size
-    if piece:
-        yield piece
+            fit = (cells - used) // (n - left)
+            if pieces[-1] and fit < min(lowest, n - first):
+                pieces.append([])
+                used = 0
+                continue
+            end = min(n, first + max(1, fit, lowest if reach.rows else 1))
+            if upper:
+                end = min(end, first + max(8, n // 8, 4 * reach.rows))  # low strips leave out more of the lower triangle
+            top, bottom = max(0, first - reach.rows), min(n, end + reach.rows)
+            pieces[-1].append(Strip(sentence, n, first, end, top, bottom, left))
+            used += (bottom - top) * (n - left)
+            first = end
+    return pieces

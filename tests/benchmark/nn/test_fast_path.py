@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
 
 from baselines.cnn_ner import CNNNER
 from benchmark.method import EncoderSpec
+from benchmark.nn import strips
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder
 from benchmark.nn.labels import gold_cells
 from benchmark.nn.span_grid import SpanGrid, grid_loss
@@ -53,10 +56,17 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
     return found.keys() == expected.keys() and all(float((found[n] - e).abs().max()) <= 1e-10 * largest for n, e in expected.items())
 
 
-@pytest.fixture(params=[1, 60, 300, 100_000], ids=lambda cells: f"{cells} cells")
-def cells(request: pytest.FixtureRequest) -> int:
-    """From a strip a row to a piece for all."""
-    return request.param
+@pytest.fixture(
+    params=[(1, 1), (60, 1), (300, 1), (100_000, 1), (60, 2), (300, 3), (100_000, 2)], ids=lambda p: "{} cells, {} threads".format(*p)
+)
+def cells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """From a strip a row to a piece for all, one after the other and side by side."""
+    cells, threads = request.param
+    monkeypatch.setattr(strips, "LEAST", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    yield cells
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -145,6 +155,20 @@ def test_an_upper_grid_trains_the_cells_that_are_spans(cells):
     found = of.loss(batch, SAMPLE)
     assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-10)
     assert same(gradients(of, found), gradients(of, expected))
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_threads_give_the_same_bytes_each_time(precision, cells):
+    of = model("knowfree", cells).float()
+    batch = batch_of(of, SAMPLE)
+    runs = []
+    for _ in range(3):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+            loss = of.loss(batch, SAMPLE)
+            with torch.no_grad():
+                read = of.probabilities(batch)
+        runs.append([loss.detach(), *gradients(of, loss).values(), *read])
+    assert all(torch.equal(a, b) for run in runs[1:] for a, b in zip(run, runs[0], strict=True))
 
 
 def test_an_upper_grid_has_no_lower_triangle_to_average_with():

@@ -13,20 +13,20 @@ def setting():
     layer = nn.Linear(4, 3).double()
     unused = nn.Linear(2, 2).double()
     x = torch.randn(10, 4, dtype=torch.float64, requires_grad=True)
-    pieces = [range(0, 3), range(3, 4), range(4, 10)]
+    lanes = [[range(0, 3), range(3, 4)], [range(4, 10)]]
 
     def loss_of(piece: range, tensors) -> Tensor:
         return layer(tensors[0][list(piece)]).tanh().square().sum()
 
-    return layer, unused, x, pieces, loss_of
+    return layer, unused, x, lanes, loss_of
 
 
 def test_value_and_gradients_are_those_of_one_graph():
-    layer, unused, x, pieces, loss_of = setting()
+    layer, unused, x, lanes, loss_of = setting()
     parameters = [*layer.parameters(), *unused.parameters()]
-    whole = sum(loss_of(p, [x.exp()]) for p in pieces)
+    whole = sum(loss_of(p, [x.exp()]) for lane in lanes for p in lane)
     expected = torch.autograd.grad(3 * whole, [x, *layer.parameters()])
-    found = streamed(pieces, loss_of, [x.exp()], parameters)
+    found = streamed(lanes, loss_of, [x.exp()], parameters)
     assert torch.allclose(found, whole, rtol=1e-14)
     (3 * found).backward()
     for got, wanted in zip([x.grad, *(p.grad for p in layer.parameters())], expected, strict=True):
@@ -34,8 +34,8 @@ def test_value_and_gradients_are_those_of_one_graph():
     assert not any(p.grad.any() for p in unused.parameters())
 
 
-def test_one_graph_stands_at_a_time():
-    layer, _, x, pieces, _ = setting()
+def test_a_lane_has_one_graph_at_a_time():
+    layer, _, x, lanes, _ = setting()
     standing: list[Tensor] = []
     most = 0
 
@@ -47,13 +47,13 @@ def test_one_graph_stands_at_a_time():
         most = max(most, len(standing))
         return y.sum()
 
-    streamed(pieces, loss_of, [x], list(layer.parameters())).backward()
+    streamed([[p for lane in lanes for p in lane]], loss_of, [x], list(layer.parameters())).backward()
     assert (most, standing) == (1, [])
 
 
 def test_frozen_parameters_get_no_gradient():
-    layer, _, x, pieces, loss_of = setting()
+    layer, _, x, lanes, loss_of = setting()
     layer.weight.requires_grad_(False)
-    streamed(pieces, loss_of, [x], list(layer.parameters())).backward()
+    streamed(lanes, loss_of, [x], list(layer.parameters())).backward()
     assert layer.weight.grad is None
     assert layer.bias.grad is not None

@@ -5,16 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.nn.strips import Reach, cut
+from benchmark.nn.lanes import share
+from benchmark.nn.strips import LEAST, Reach, cut
 
 LENGTHS = st.lists(st.integers(1, 70), min_size=1, max_size=6)
 
 
-@given(LENGTHS, st.integers(1, 3000), st.integers(0, 3), st.integers(0, 5), st.booleans())
-def test_every_cell_that_is_wanted_is_computed_once_with_its_neighbours(lengths, cells, rows, columns, upper):
+@given(LENGTHS, st.integers(1, 3000), st.integers(0, 3), st.integers(0, 5), st.booleans(), st.integers(1, 4))
+def test_every_cell_that_is_wanted_is_computed_once_with_its_neighbours(lengths, cells, rows, columns, upper, lanes):
     reach = Reach(rows, columns)
     owned = []
-    for piece in cut(lengths, cells=cells, reach=reach, upper=upper):
+    for piece in cut(lengths, cells=cells, reach=reach, upper=upper, lanes=lanes):
         assert piece
         for s in piece:
             assert s.n == lengths[s.sentence]
@@ -28,9 +29,9 @@ def test_every_cell_that_is_wanted_is_computed_once_with_its_neighbours(lengths,
     assert owned == [(b, i) for b, n in enumerate(lengths) for i in range(n)]
 
 
-@given(LENGTHS, st.integers(1, 3000))
-def test_a_piece_is_within_the_bound_unless_it_is_a_single_row(lengths, cells):
-    for piece in cut(lengths, cells=cells, reach=Reach()):
+@given(LENGTHS, st.integers(1, 3000), st.integers(1, 4))
+def test_a_piece_is_within_the_bound_unless_it_is_a_single_row(lengths, cells, lanes):
+    for piece in cut(lengths, cells=cells, reach=Reach(), lanes=lanes):
         assert sum(s.cells for s in piece) <= cells or (len(piece) == 1 and piece[0].end == piece[0].first + 1)
 
 
@@ -42,3 +43,17 @@ def test_the_memory_of_a_piece_does_not_grow_with_the_grid():
 def test_low_strips_leave_out_most_of_the_lower_triangle():
     computed = sum(s.cells for p in cut([256], cells=4096, reach=Reach(0, 3), upper=True) for s in p)
     assert computed < 0.6 * 256**2
+
+
+@given(st.lists(st.integers(20, 70), min_size=4, max_size=12), st.integers(1, 4))
+def test_lanes_get_even_shares(lengths, lanes):
+    pieces = cut(lengths, cells=4096, reach=Reach(0, 3), lanes=lanes)
+    loads = [sum(sum(s.cells for s in pieces[i]) for i in lane) for lane in share([sum(s.cells for s in p) for p in pieces], lanes)]
+    whole = sum(n * n for n in lengths)
+    if whole >= lanes * LEAST and whole <= lanes * 4096:  # a piece a lane, and what the rows' ends leave over
+        assert max(loads) <= whole / lanes + 5 * max(lengths) * lanes
+    assert sum(loads) == whole
+
+
+def test_little_work_is_not_shared():
+    assert len(cut([10] * 8, cells=4096, reach=Reach(), lanes=2)) == 1

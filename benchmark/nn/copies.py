@@ -1,0 +1,102 @@
+"""bf16 copies of linear weights that stay from step to step, where autocast casts every weight and every gradient anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Copy:
+    """A weight's: what its layer multiplies with, and where the gradient arrives, both in bf16."""
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        self.weight = weight
+        self._copied = weight.detach().bfloat16().requires_grad_()
+        self._version = weight._version
+
+    def tensor(self) -> Tensor:
+        """As the weight is now, where torch noted who changed it."""
+        if self._version != self.weight._version:
+            self.fill()
+        return self._copied
+
+    @torch.no_grad()
+    def fill(self) -> None:
+        """Copy the weight, after a change that torch does not note: its fused optimisers'."""
+        self._copied.copy_(self.weight)
+        self._version = self.weight._version
+
+    def filled(self) -> Tensor:
+        """To be written by who has just changed the weight, and knows what is in it."""
+        self._version = self.weight._version
+        return self._copied
+
+    @property
+    def gradient(self) -> Tensor | None:
+        return self._copied.grad
+
+    def gather(self) -> None:
+        """Add the gradient to the weight's own, in its type."""
+        if (gradient := self._copied.grad) is None:
+            return
+        if self.weight.grad is None:
+            self.weight.grad = gradient.to(self.weight.dtype)
+        else:
+            self.weight.grad += gradient
+        self._copied.grad = None
+
+    def forget(self) -> None:
+        """Free the gradient."""
+        self._copied.grad = None
+
+
+Copies = Mapping[nn.Parameter, Copy]
+NONE: Copies = {}
+
+
+def gather(copies: Copies) -> None:
+    """Add all gradients that arrived in copies to those of their weights."""
+    for copy in copies.values():
+        copy.gather()
+
+
+@contextmanager
+def kept_copies(model: nn.Module) -> Iterator[Copies]:
+    """Until the block ends, linear layers under autocast multiply with copies of their weights: the numbers are autocast's own.
+
+    What is wanted of the gradients stands in the copies, until `gather`. Without autocast nothing changes.
+    """
+    found: dict[nn.Parameter, Copy] = {}
+    changed = []
+    for module in model.modules():
+        if type(module) is not nn.Linear or not _wanted(module.weight):
+            continue
+        weight = cast("nn.Parameter", module.weight)
+        forward = module.__dict__.get("forward")
+        if isinstance(forward, partial) and forward.func is _linear:  # another block goes on: its copies serve both
+            found[weight] = forward.args[1]
+            continue
+        if weight not in found:
+            found[weight] = Copy(weight)
+        module.forward = partial(_linear, module, found[weight])  # type: ignore[method-assign]
+        changed.append(module)
+    try:
+        yield found
+    finally:
+        for module in changed:
+            del module.forward
+
+
+def _wanted(weight: Tensor) -> bool:
+    return weight.requires_grad and weight.dtype == torch.float32 and weight.is_contiguous()
+
+
+def _linear(module: nn.Linear, copy: Copy, x: Tensor) -> Tensor:
+    casts = torch.is_autocast_enabled(x.device.type) and torch.get_autocast_dtype(x.device.type) == torch.bfloat16
+    return F.linear(x, copy.tensor() if casts else module.weight, module.bias)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from benchmark.method import FitInput, Fitted, Tagger
 from benchmark.nn.decoding import Clashes
 from benchmark.nn.encoder import WordEncoder
+from benchmark.nn.primitives import rounded
 from benchmark.nn.span_grid import SpanGrid, grid_mask
 from benchmark.nn.span_model import OutputBias, SpanModel
 from benchmark.nn.strips import Reach, Strip
@@ -57,21 +58,24 @@ class MaskedCNN(nn.Module):
         """A row and a column a layer."""
         return Reach(rows=len(self.norms), columns=len(self.norms))
 
-    def over(self, scores: Sequence[Tensor], strips: Sequence[Strip]) -> Tensor:
-        """S + CNN of strips: [cells, dim], strip after strip, row-major.
+    def over(self, scores: Tensor, strips: Sequence[Strip]) -> Tensor:
+        """S + CNN of strips: [at least all own cells, dim], strip after strip, row-major.
 
         Strips lie one under the other on a canvas, an empty row between them: one convolution for all.
         """
         width = max(s.width for s in strips)
-        canvas = torch.cat([F.pad(s, (0, 0, 0, width - s.shape[1], 0, 1)) for s in scores])[None]
-        outside = _outside(scores, width).to(canvas.device)[None, :, :, None]
+        sizes = [(s.bottom - s.top) * s.width for s in strips]
+        parts = [p.view(-1, s.width, p.shape[-1]) for p, s in zip(torch.split(scores[: sum(sizes)], sizes), strips, strict=True)]
+        canvas = torch.cat([F.pad(p, (0, 0, 0, width - p.shape[1], 0, 1)) for p in parts])[None]
+        outside = _outside(parts, width).to(canvas.device)[None, :, :, None]
         fused = canvas + self._layers(canvas, outside)
         found, at = [], 0
-        for strip, own in zip(strips, scores, strict=True):
+        for strip, part in zip(strips, parts, strict=True):
             rows = slice(at + strip.first - strip.top, at + strip.end - strip.top)
             found.append(fused[0, rows, : strip.width].flatten(0, 1))
-            at += len(own) + 1
-        return torch.cat(found)
+            at += len(part) + 1
+        own = sum(s.cells for s in strips)
+        return torch.cat([*found, canvas.new_zeros(rounded(own, canvas.dtype) - own, canvas.shape[-1])])
 
 
 def _outside(scores: Sequence[Tensor], width: int) -> Tensor:

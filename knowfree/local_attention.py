@@ -61,7 +61,8 @@ class LocalAttention(nn.Module):
         count, dim = cells.shape
         block, size = self.block, dim // self.heads
         blocks = math.ceil(count / block)
-        query, key, value = self.in_proj(F.pad(cells, (0, 0, 0, blocks * block - count))).chunk(3, dim=-1)
+        padded = F.pad(cells, (0, 0, 0, blocks * block - count)) if count % block else cells
+        query, key, value = self.in_proj(padded).chunk(3, dim=-1)
         query = query.reshape(blocks, block, self.heads, size).transpose(1, 2).reshape(-1, block, size)
         key, value = self._reach(key), self._reach(value)
         unseen = self._unseen(row, blocks).to(query.dtype)[:, None].expand(-1, self.heads, -1, -1).reshape(len(query), block, -1)
@@ -123,10 +124,10 @@ class LocalFusion(nn.Module):
         fused: Tensor = self.norm(self.attention(rows, keep if self.mask_keys else None))
         return fused
 
-    def over(self, scores: Sequence[Tensor], strips: Sequence[Strip]) -> Tensor:
-        """S + fusion of strips, ragged: [cells, dim], strip after strip, row-major."""
+    def over(self, scores: Tensor, strips: Sequence[Strip]) -> Tensor:
+        """S + fusion of strips, ragged: as `scores`, [at least all cells, dim], strip after strip, row-major."""
         widths = torch.tensor([s.width for s in strips for _ in range(s.end - s.first)])
-        row = torch.arange(len(widths)).repeat_interleave(widths).to(scores[0].device)
-        cells = torch.cat([s.flatten(0, 1) for s in scores])
-        fused: Tensor = self.norm(self.attention.flat(cells, row))
-        return cells + fused
+        row = torch.arange(len(widths)).repeat_interleave(widths)
+        row = F.pad(row, (0, len(scores) - len(row)), value=-1).to(scores.device)
+        fused: Tensor = self.norm(self.attention.flat(scores, row))
+        return scores + fused

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.nn.primitives import rounded
 from benchmark.nn.strips import Strip
 
 DISTANCES = 30  # rows of the distance table; a span's size is clamped to -15..14
@@ -75,11 +76,11 @@ class SpanGrid(nn.Module):
         nn.init.xavier_normal_(self.biaffine)
 
     def forward(self, words: Tensor) -> Tensor:
-        """The whole grid, padding and all: the plain way, and the oracle of `rows`."""
+        """The whole grid, padding and all: the plain way, and the oracle of `over`."""
         n = words.shape[1]
         factors = self.factors(words)
         whole = (Strip(b, n, first=0, end=n, top=0, bottom=n, left=0) for b in range(len(words)))
-        return torch.stack([self.strip(factors, strip) for strip in whole])
+        return torch.stack([self.over(factors, [strip])[: n * n].view(n, n, -1) for strip in whole])
 
     def factors(self, words: Tensor) -> Factors:
         """What the cells of a batch are computed from; dropout is drawn here, so that no cutting into strips can change it."""
@@ -99,8 +100,21 @@ class SpanGrid(nn.Module):
             kept=self._distance_mask(n).to(head.dtype) if self.training and self.dropout.p > 0 else None,
         )
 
-    def strip(self, factors: Factors, strip: Strip) -> Tensor:
-        """Computed cells of a strip: [rows, columns, size]."""
+    def over(self, factors: Factors, strips: Sequence[Strip]) -> Tensor:
+        """Computed cells of strips, row-major, strip after strip: [at least all cells, size]; see `primitives.rounded`."""
+        parts = [self._pairs(factors, strip).flatten(0, 1) for strip in strips]
+        index = torch.cat([_distances(strip, factors.head.device) for strip in strips])
+        more = rounded(len(index), parts[0].dtype) - len(index)
+        scores = torch.cat([*parts, parts[0].new_zeros(more, parts[0].shape[1])]) if more or len(parts) > 1 else parts[0]
+        if factors.kept is None:
+            scores += F.embedding(F.pad(index, (0, more)), factors.distance @ factors.of_distance)
+        else:
+            kept = torch.cat([factors.kept[s.top : s.bottom, s.left : s.n].flatten(0, 1) for s in strips])
+            scores += F.pad(F.embedding(index, factors.distance) * kept, (0, 0, 0, more)) @ factors.of_distance
+        return scores
+
+    def _pairs(self, factors: Factors, strip: Strip) -> Tensor:
+        """What two words say of each other, and each alone: [rows, columns, size]."""
         b, rows, columns = strip.sentence, slice(strip.top, strip.bottom), slice(strip.left, strip.n)
         head, tail = factors.head[b, :, rows], factors.tail[b, :, columns]
         (heads, r, part), m = head.shape, strip.width
@@ -109,12 +123,6 @@ class SpanGrid(nn.Module):
         scores = torch.bmm(tail, left.transpose(1, 2)).view(heads, m, r, part).permute(2, 1, 0, 3).reshape(r, m, -1)
         scores += factors.rows[b, rows, None]
         scores += factors.columns[b, columns]
-        index = _distance(torch.arange(strip.top, strip.bottom, device=head.device), torch.arange(strip.left, strip.n, device=head.device))
-        if factors.kept is None:
-            scores += F.embedding(index, factors.distance @ factors.of_distance)
-        else:
-            cells = F.embedding(index, factors.distance) * factors.kept[rows, columns]
-            scores += cells @ factors.of_distance
         return scores
 
     def _by_head(self, x: Tensor) -> Tensor:
@@ -129,9 +137,11 @@ class SpanGrid(nn.Module):
         return kept
 
 
-def _distance(rows: Tensor, columns: Tensor) -> Tensor:
+def _distances(strip: Strip, device: torch.device) -> Tensor:
+    """Rows of the distance table for the strip's computed cells."""
     half = DISTANCES // 2
-    return (columns[None, :] - rows[:, None]).clamp(-half, half - 1) + half
+    rows, columns = torch.arange(strip.top, strip.bottom, device=device), torch.arange(strip.left, strip.n, device=device)
+    return ((columns[None, :] - rows[:, None]).clamp(-half, half - 1) + half).flatten()
 
 
 def _with_one(x: Tensor) -> Tensor:

@@ -42,8 +42,14 @@ class Fuse(Protocol):
         """[batch, n, n, size], keep [batch, n] -> what is added to S; it masks padding itself."""
         ...
 
-    def over(self, scores: Sequence[Tensor], strips: Sequence[Strip]) -> Tensor:
-        """S with what is added, of strips [rows, columns, size]: [cells, size], strip after strip, row-major."""
+    def over(self, scores: Tensor, strips: Sequence[Strip]) -> Tensor:
+        """S with what is added, of the strips' own cells, row-major, strip after strip.
+
+        Args:
+            scores: S of their computed cells in that order.
+
+        Both may have more rows than cells, which mean nothing.
+        """
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
@@ -189,8 +195,8 @@ class SpanModel(nn.Module):
 
     def _logits(self, piece: Sequence[Strip], factors: Factors, channels: int | None = None) -> Tensor:
         """Of the strips' cells: [cells, channels]."""
-        fused = self.fuse.over([self.grid.strip(factors, strip) for strip in piece], piece)
-        return F.linear(fused, self.out.weight[:channels], self.out.bias[:channels])
+        fused = self.fuse.over(self.grid.over(factors, piece), piece)
+        return F.linear(fused, self.out.weight[:channels], self.out.bias[:channels])[: sum(s.cells for s in piece)]
 
 
 def _spans(piece: Sequence[Strip]) -> Tensor:

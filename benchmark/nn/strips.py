@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEAST = 1024  # cells a lane that are worth a thread
-LOWEST = 4  # rows that begin what a piece has room for
+LOWEST = 8  # rows that are worth beginning where a piece has room, and of which a cut is a multiple: shapes repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ def cut(lengths: Sequence[int], *, cells: int, reach: Reach, upper: bool = False
                 pieces.append([])
                 used = 0
                 continue
-            end = min(n, first + max(1, fit, lowest if reach.rows else 1))
+            tall = max(fit - fit % LOWEST or fit, 16 * reach.rows, 1)
+            end = n if fit >= n - first else min(n, first + tall)
             if upper:
                 end = min(end, first + max(8, n // 8, 4 * reach.rows))  # low strips leave out more of the lower triangle
             top, bottom = max(0, first - reach.rows), min(n, end + reach.rows)

@@ -60,12 +60,14 @@ def cut(lengths: Sequence[int], *, cells: int, reach: Reach, upper: bool = False
     Args:
         lengths: words of each sentence.
         upper: only cells i <= j are wanted, so that columns left of a strip's own are left out.
-        lanes: pieces are to be shared evenly by so many, unless they would be small.
+        lanes: so many share the pieces evenly, and the `cells` that are computed at a time, unless pieces would be small.
     """
     whole = sum(n * n for n in lengths) // (2 if upper else 1)
-    if lanes > 1 and whole >= lanes * LEAST:
-        turns = math.ceil(whole / (lanes * cells))
-        cells = math.ceil(whole / (lanes * turns))
+    if lanes > 1:
+        cells = max(cells // lanes, LEAST)
+        if whole >= lanes * LEAST:
+            turns = math.ceil(whole / (lanes * cells))
+            cells = math.ceil(whole / (lanes * turns))
     lowest = max(LOWEST, 16 * reach.rows)
     pieces: list[list[Strip]] = [[]]
     used = 0

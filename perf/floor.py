@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from types import ModuleType
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.method import Precision
+from benchmark.nn import primitives, span_model
 from benchmark.nn.adamw import AdamW
 from benchmark.nn.batches import epoch_batches
+from benchmark.nn.copies import Copies, Copy
 from benchmark.nn.dropout import kept
 from benchmark.nn.heap import kept_memory
 from benchmark.training import steps, two_rates
@@ -40,9 +44,10 @@ def measure(repeats: int, threads: int, *, quick: bool) -> list[Table]:
     note = (
         f"KnowFREE on `{name}`, seconds a step over an epoch of {count} sentences, batch {BATCH}, median of {repeats} epochs. Each part is "
         "run alone, on tensors of the step's shapes: products of the encoder's linear layers for the tokens of each batch, forward and "
-        "both backward; the grid's loss and gradients; copies of the weights to bf16 and of their gradients to fp32; the encoder's "
-        "dropout masks, by the suite and by torch; AdamW. Attention, activations, norms and what the parts wait for make up the rest "
-        "of a step."
+        "both backward; the grid's loss and gradients; the encoder's dropout masks, by the suite and by torch; AdamW, in bf16 with "
+        "the copies that it keeps; casts of weights to bf16 and of gradients to fp32, which autocast would do in each step. Attention, "
+        "activations, norms and what the parts wait for make up the rest of a step. Beside the step as it is: with memory handed back "
+        "after each tensor; with both cores on one piece of the grid; with bf16 products of whatever shapes come."
     )
     return [Table("Where a step goes", rows, note, runs)]
 
@@ -63,14 +68,15 @@ def jobs(name: str, count: int) -> Jobs:
     batches = [suite.encoder.batch(part) for part in epoch_batches(windows, BATCH, seed=0, epoch=0)]
     shapes = [batch.ids.shape for batch in batches]
     weights = [p for p in suite.parameters() if p.requires_grad]
-    optimiser = AdamW(two_rates(suite, RECIPE))
     found: Jobs = {}
 
-    def step(precision: Precision, memory: Callable[[], AbstractContextManager[None]]) -> Callable[[], object]:
+    def step(precision: Precision, *manners: Callable[[], AbstractContextManager[object]]) -> Callable[[], object]:
         going = steps(suite, windows, fit_input(sample, names, precision=precision), RECIPE)
 
         def epoch() -> None:
-            with memory():
+            with ExitStack() as stack:
+                for manner in manners:
+                    stack.enter_context(manner())
                 for _ in batches:
                     next(going)
 
@@ -100,11 +106,12 @@ def jobs(name: str, count: int) -> Jobs:
 
         return run
 
-    def copies() -> None:
+    linear = [m.weight for m in suite.encoder.modules() if type(m) is nn.Linear]
+
+    def casts() -> None:
         for _ in batches:
-            for weight in weights:
-                if weight.dim() == 2:
-                    weight.detach().bfloat16().float()
+            for weight in linear:
+                weight.detach().bfloat16().float()
 
     def masks(draw: Callable[[torch.Size], Tensor]) -> Callable[[], object]:
         def run() -> None:
@@ -114,19 +121,43 @@ def jobs(name: str, count: int) -> Jobs:
 
         return run
 
-    def move() -> None:
-        for weight in weights:
-            weight.grad = torch.zeros_like(weight)
-        for _ in batches:
-            optimiser.step(0.0)
-        optimiser.forget_gradients()
+    def move(copies: Copies) -> Callable[[], object]:
+        optimiser = AdamW(two_rates(suite, RECIPE), copies)
+
+        def run() -> None:
+            for weight in weights:
+                holder = copies[weight].tensor() if weight in copies else weight
+                holder.grad = torch.zeros_like(holder)
+            for _ in batches:
+                optimiser.step(0.0)
+            optimiser.forget_gradients()
+
+        return run
 
     for precision in PRECISIONS:
-        found |= {f"step {precision}": step(precision, kept_memory), f"step, memory handed back {precision}": step(precision, nullcontext)}
+        found |= {f"step {precision}": step(precision, kept_memory), f"step, memory handed back {precision}": step(precision)}
+        found[f"step, one piece at a time {precision}"] = step(precision, kept_memory, one_lane)
         found |= {f"encoder's products {precision}": products(precision), f"grid {precision}": head(precision)}
     ours, torchs = masks(lambda shape: kept(shape, 0.1)), masks(lambda shape: torch.empty(shape, dtype=torch.bfloat16).bernoulli_(0.9))
     found |= {f"dropout masks {EITHER}": ours, f"dropout masks, torch's {EITHER}": torchs}
-    return found | {"copies bf16": copies, f"AdamW {EITHER}": move}
+    found["step, shapes as they come bf16"] = step("bf16", kept_memory, partial(patched, primitives, "QUANTUM", 1))
+    kept_in_bf16 = {cast("nn.Parameter", weight): Copy(cast("nn.Parameter", weight)) for weight in linear}
+    return found | {"casts bf16": casts, "AdamW fp32": move({}), "AdamW bf16": move(kept_in_bf16)}
+
+
+def one_lane() -> AbstractContextManager[object]:
+    """The grid as without lanes."""
+    return patched(span_model, "lanes", lambda device: 1)
+
+
+@contextmanager
+def patched(module: ModuleType, name: str, value: object) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
 
 
 def operands(tokens: int, hidden: int, dtype: torch.dtype) -> list[tuple[Tensor, Tensor, Tensor]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -46,28 +49,48 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
     optimiser = AdamW(groups, weight_decay=RECIPE.weight_decay)
     random = np.random.default_rng(0)
 
-    def dense(precision: Precision) -> None:
-        order = random.permutation(len(windows))
-        for at in range(0, len(order), BATCH):
-            batch = plain.collate([windows[i] for i in order[at : at + BATCH]], sample)
-            with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-                loss = plain.loss(batch) / len(batch.lengths)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            optimiser.zero_grad()
+    def dense_steps(precision: Precision) -> Iterator[object]:
+        while True:
+            order = random.permutation(len(windows))
+            for at in range(0, len(order), BATCH):
+                batch = plain.collate([windows[i] for i in order[at : at + BATCH]], sample)
+                with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                    loss = plain.loss(batch) / len(batch.lengths)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                optimiser.zero_grad()
+                yield None
 
-    def endless(precision: Precision) -> Callable[[], object]:
+    def dense(precision: Precision) -> Callable[[], float]:
+        return partial(_epoch, dense_steps(precision), len(windows), nullcontext)
+
+    def endless(precision: Precision) -> Callable[[], float]:
         going = steps(suite, windows, fit_input(sample, names, precision=precision, device=device), RECIPE)
+        return partial(_epoch, going, len(windows), kept_memory)  # as `train` does
 
-        def epoch() -> None:
-            with kept_memory():  # as `train` does
-                for _ in range(0, len(windows), BATCH):
-                    next(going)
+    jobs: dict[str, Callable[[], object]] = {"plain": dense("fp32"), "fast": endless("fp32"), "fast bf16": endless("bf16")}
+    return jobs if device == "cpu" else {"plain": jobs["plain"], "plain bf16": dense("bf16"), **jobs}
 
-        return epoch
 
-    jobs: dict[str, Callable[[], object]] = {"plain": partial(dense, "fp32"), "fast": endless("fp32"), "fast bf16": endless("bf16")}
-    return jobs if device == "cpu" else {"plain": jobs["plain"], "plain bf16": partial(dense, "bf16"), **jobs}
+def _epoch(going: Iterator[object], count: int, memory: Callable[[], AbstractContextManager[None]]) -> float:
+    """Seconds of as many steps as an epoch has, after one that does not count: it takes back what the other jobs' turns took.
+
+    A training has hundreds of steps in a row, a turn only a few.
+    """
+    with memory():
+        next(going)
+        _finish()
+        started = time.perf_counter()
+        for _ in range(math.ceil(count / BATCH)):
+            next(going)
+        _finish()
+        return time.perf_counter() - started
+
+
+def _finish() -> None:
+    """Wait for what a GPU still has to do."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def sample_of(names: Inventory, count: int, seed: int) -> list[Sentence]:
@@ -102,7 +125,8 @@ def training(repeats: int, threads: int, *, quick: bool) -> list[Table]:
         )
         print(rows[-1], flush=True)
     note = (
-        f"Mean seconds a step over an epoch of {count} sentences, median of {repeats} epochs, batch {BATCH}. "
+        f"Mean seconds a step over as many steps as an epoch of {count} sentences has, median of {repeats} turns, batch {BATCH}; each turn "
+        "begins with a step that is not counted. "
         "Plain: fp32, padded, in random order; fast: the suite's training loop with its own order. "
         "Encoders are untrained, dropout is on."
     )

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from baselines import cnn_ner
 from baselines.cnn_ner import CNNNER
 from benchmark.method import EncoderSpec
-from benchmark.nn import strips
+from benchmark.nn import span_grid, strips
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder
 from benchmark.nn.labels import gold_cells
 from benchmark.nn.span_grid import SpanGrid, grid_loss
@@ -60,9 +61,11 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
     params=[(1, 1), (60, 1), (300, 1), (100_000, 1), (60, 2), (300, 3), (100_000, 2)], ids=lambda p: "{} cells, {} threads".format(*p)
 )
 def cells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """From a strip a row to a piece for all, one after the other and side by side."""
-    cells, threads = request.param
+    """From a strip a row to a piece for all, one after the other and side by side, with rows of zeros as in bf16 and without."""
+    cells, threads, multiple = request.param
     monkeypatch.setattr(strips, "LEAST", 1)
+    for module in (span_grid, cnn_ner):
+        monkeypatch.setattr(module, "rounded", lambda rows, dtype: -(-rows // multiple) * multiple)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     yield cells

@@ -89,7 +89,7 @@ def _epoch(going: Iterator[object], count: int, memory: Callable[[], AbstractCon
 
 def _finish() -> None:
     """Wait for what a GPU still has to do."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 

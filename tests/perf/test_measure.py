@@ -25,6 +25,10 @@ def test_jobs_take_turns_and_warm_ups_are_not_counted():
     assert {name: len(runs) for name, runs in seconds.items()} == {"a": 2, "b": 2}
 
 
+def test_a_job_may_take_its_own_seconds():
+    assert alternate({"a": lambda: 7.5}, 3) == {"a": [7.5] * 3}
+
+
 def test_a_ratio_needs_both_sides():
     assert ratio(3.0, 2.0) == 1.5
     assert ratio(None, 2.0) is ratio(3.0, None) is None

@@ -232,9 +232,6 @@ def prepare_torch(cell: Cell) -> None:
     import numpy as np
     import torch
 
-    from benchmark.nn.primitives import keep_compiled
-
-    keep_compiled()
     torch.set_num_threads(cell.threads)
     torch.set_deterministic_debug_mode("error")  # not use_deterministic_algorithms: it imports the compiler, 1.5 s a process
     torch.manual_seed(cell.id.seed)

@@ -19,7 +19,6 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import torch
 
-from benchmark.nn.primitives import keep_compiled
 from benchmark.provenance import commit, packages
 from benchmark.provenance import machine as described
 
@@ -94,7 +93,6 @@ def in_child(threads: int, function: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def _start(threads: int) -> None:
-    keep_compiled()  # as a cell does
     torch.set_num_threads(threads)
     try:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")  # short of memory, this process goes first

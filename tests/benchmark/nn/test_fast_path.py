@@ -57,9 +57,10 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
     return found.keys() == expected.keys() and all(float((found[n] - e).abs().max()) <= 1e-10 * largest for n, e in expected.items())
 
 
-@pytest.fixture(
-    params=[(1, 1), (60, 1), (300, 1), (100_000, 1), (60, 2), (300, 3), (100_000, 2)], ids=lambda p: "{} cells, {} threads".format(*p)
-)
+CUTS = [(1, 1, 1), (60, 1, 64), (300, 1, 1), (100_000, 1, 1), (60, 2, 1), (300, 3, 64), (100_000, 2, 1)]
+
+
+@pytest.fixture(params=CUTS, ids=lambda p: f"{p[0]} cells, {p[1]} threads, multiples of {p[2]}")
 def cells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """From a strip a row to a piece for all, one after the other and side by side, with rows of zeros as in bf16 and without."""
     cells, threads, multiple = request.param

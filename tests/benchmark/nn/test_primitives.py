@@ -24,7 +24,7 @@ def test_rows_are_rounded_up_in_bf16_alone(rows):
 
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bf16 products for this processor")
 def test_grids_of_many_sizes_are_computed_by_code_for_few() -> None:
-    assert compiled(quantum=1) > 1.5 * compiled()
+    assert compiled() < 0.8 * compiled(quantum=1)
 
 
 def compiled(quantum: int = QUANTUM) -> int:

@@ -23,7 +23,7 @@ from benchmark.training import Recipe
 from splits.labels import Inventory
 from splits.source import CorpusInfo
 
-CELLS = 16384  # of a grid that are convolved together: a sentence of 128 words whole, a longer one with few rows twice
+CELLS = 16384  # of a grid that are convolved together: on one core a sentence of 128 words whole, a longer one with few rows twice
 
 
 class MaskedCNN(nn.Module):

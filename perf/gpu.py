@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
@@ -48,7 +48,7 @@ def main(
 
 def measured(kind: Kind, encoder: str, count: int, repeats: int, runs: dict[str, Any]) -> list[dict[str, Any]]:
     """A row a formulation; seconds of single epochs go to `runs`."""
-    jobs = {name: _finished(job) for name, job in train_jobs(kind, encoder, count, device="cuda").items()}
+    jobs = train_jobs(kind, encoder, count, device="cuda")
     runs[kind] = alternate(jobs, repeats)
     seconds = {name: value / (count // BATCH) for name, value in medians(runs[kind]).items()}
     rows = []
@@ -62,16 +62,6 @@ def measured(kind: Kind, encoder: str, count: int, repeats: int, runs: dict[str,
         rows.append(row | {"peak MB": peak, "utilisation %": mean(seen) if seen else None})
         print(rows[-1], flush=True)
     return rows
-
-
-def _finished(job: Callable[[], object]) -> Callable[[], object]:
-    """The job until the GPU is done with it."""
-
-    def run() -> None:
-        job()
-        torch.cuda.synchronize()
-
-    return run
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST = 120.0  # seconds until a process that lives on counts as left behind; no figure of speed
+LONGEST = 500.0  # seconds until a process that lives on counts as left behind; no figure of speed
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,6 @@ class Process:
     pid: int
     state: str  # Z is one that has ended and that nobody has buried yet
     parent: int
-    group: int
     session: int
     seconds: float  # of CPU
 
@@ -31,8 +30,8 @@ def process(pid: int) -> Process | None:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):  # it had ended before, or ended between opening and reading
         return None
-    state, parent, group, session = fields[:4]
-    return Process(pid, state, int(parent), int(group), int(session), sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"))
+    state, parent, _, session = fields[:4]
+    return Process(pid, state, int(parent), int(session), sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"))
 
 
 def processes() -> Iterator[Process]:
@@ -42,12 +41,17 @@ def processes() -> Iterator[Process]:
             yield found
 
 
-def command(pid: int) -> list[str]:
+def command(pid: int) -> str:
     """Its words; none where it has ended."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
     except (FileNotFoundError, ProcessLookupError):
-        return []
+        return ""
+
+
+def children(pid: int) -> list[int]:
+    """Processes that one has started."""
+    return [found.pid for found in processes() if found.parent == pid]
 
 
 def descendants(pid: int) -> set[int]:
@@ -69,9 +73,9 @@ def alive(pids: Iterable[int]) -> set[int]:
     return {pid for pid in pids if (found := process(pid)) is not None and found.state != "Z"}
 
 
-def left_over(pids: Iterable[int], seconds: float = LONGEST) -> set[int]:
+def left_over(pids: Iterable[int]) -> set[int]:
     """Those that do not end by themselves; they are killed, so that no test leaves anything behind."""
-    left, end = set(pids), time.monotonic() + seconds
+    left, end = set(pids), time.monotonic() + LONGEST
     while (left := alive(left)) and time.monotonic() < end:
         time.sleep(0.1)
     kill(left)

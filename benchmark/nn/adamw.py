@@ -53,8 +53,9 @@ class AdamW:
         for group in self.groups:
             moved: list[nn.Parameter] = []
             for parameter in group.parameters:
-                if (copy := self.copies.get(parameter)) is not None and parameter.grad is None and copy.gradient is not None:
-                    self._move_with(copy, copy.gradient, group, factor)
+                copy = self.copies.get(parameter)
+                if copy is not None and parameter.grad is None and copy.copied.grad is not None:
+                    self._move_with(copy, copy.copied.grad, group, factor)
                 elif copy is not None:
                     copy.gather()
                 if parameter.grad is not None:
@@ -70,20 +71,20 @@ class AdamW:
             for parameter in group.parameters:
                 parameter.grad = None
         for copy in self.copies.values():
-            copy.forget()
+            copy.copied.grad = None
 
     def _move_with(self, copy: Copy, gradient: Tensor, group: Group, factor: float) -> None:
         """Move a weight and its copy together, part after part, so that no gradient of the weight's type ever stands whole."""
         of = self._of(copy.weight)
         step = of.step
-        whole = (copy.weight.detach(), gradient.contiguous(), of.mean, of.square, copy.filled().detach())
+        whole = (copy.weight.detach(), gradient.contiguous(), of.mean, of.square, copy.copied.detach())
         for at in range(0, copy.weight.numel(), PART):
             weight, part, mean, square, copied = (x.view(-1)[at : at + PART] for x in whole)
             step = of.step.clone()
             _move([weight], [part.to(weight.dtype)], [Moments(mean, square, step)], group, factor)
             copied.copy_(weight)
         of.step.copy_(step)
-        copy.filled()
+        copy.is_filled()
 
     def _of(self, parameter: nn.Parameter) -> Moments:
         if parameter not in self._moments:

@@ -17,43 +17,34 @@ class Copy:
 
     def __init__(self, weight: nn.Parameter) -> None:
         self.weight = weight
-        self._copied = weight.detach().bfloat16().requires_grad_()
-        self._version = weight._version
+        self.copied = weight.detach().bfloat16().requires_grad_()
+        self.is_filled()
 
     def tensor(self) -> Tensor:
         """As the weight is now, where torch noted who changed it."""
         if self._version != self.weight._version:
             self.fill()
-        return self._copied
+        return self.copied
 
     @torch.no_grad()
     def fill(self) -> None:
         """Copy the weight, after a change that torch does not note: its fused optimisers'."""
-        self._copied.copy_(self.weight)
-        self._version = self.weight._version
+        self.copied.copy_(self.weight)
+        self.is_filled()
 
-    def filled(self) -> Tensor:
-        """To be written by who has just changed the weight, and knows what is in it."""
+    def is_filled(self) -> None:
+        """Somebody has put the weight as it is now into `copied`."""
         self._version = self.weight._version
-        return self._copied
-
-    @property
-    def gradient(self) -> Tensor | None:
-        return self._copied.grad
 
     def gather(self) -> None:
         """Add the gradient to the weight's own, in its type."""
-        if (gradient := self._copied.grad) is None:
+        if (gradient := self.copied.grad) is None:
             return
         if self.weight.grad is None:
             self.weight.grad = gradient.to(self.weight.dtype)
         else:
             self.weight.grad += gradient
-        self._copied.grad = None
-
-    def forget(self) -> None:
-        """Free the gradient."""
-        self._copied.grad = None
+        self.copied.grad = None
 
 
 Copies = Mapping[nn.Parameter, Copy]

@@ -10,6 +10,6 @@ QUANTUM = 256  # rows, of which products in bf16 have a multiple
 def rounded(rows: int, dtype: torch.dtype) -> int:
     """So many rows and zeros behind them are to be multiplied, that shapes repeat; other types than bf16 are not compiled for.
 
-    To keep more of the compiled code instead would cost memory: it is most of a megabyte a shape.
+    oneDNN could be told to keep more of what it compiles; that takes much memory a shape.
     """
     return -(-rows // QUANTUM) * QUANTUM if dtype == torch.bfloat16 else rows

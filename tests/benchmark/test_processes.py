@@ -13,14 +13,14 @@ from benchmark.status import states
 from benchmark.worker import Worker
 from tests.benchmark.conftest import Fits, Profile, Silent, make_profile
 from tests.benchmark.test_engine import contents, slow, start, until
-from tests.system import command, descendants, left_over
+from tests.system import children, command, left_over
 
 SIDE_BY_SIDE = {"KFBENCH_ENGINE": "processes", "KFBENCH_WORKERS": "2"}
 
 
 def workers(pid: int) -> list[int]:
     """Processes that a process has started, those that only watch semaphores left out."""
-    return [child for child in descendants(pid) if not any("resource_tracker" in word for word in command(child))]
+    return [child for child in children(pid) if "resource_tracker" not in command(child)]
 
 
 def test_side_by_side_gives_the_bytes_of_one_after_the_other(

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,11 @@ def listening(pids: set[int]) -> set[str]:
     """Addresses, as the kernel writes them, on which processes listen for TCP."""
     inodes = set()
     for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").glob("*"):
-            try:
-                target = str(link.readlink())
-            except OSError:
-                continue
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
+        with suppress(OSError):  # it ends meanwhile
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(OSError):  # it is closed meanwhile
+                    if (target := str(link.readlink())).startswith("socket:["):
+                        inodes.add(target[8:-1])
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
@@ -74,7 +73,7 @@ def test_it_listens_on_the_loopback_alone_and_nothing_of_it_lives_on_when_it_is_
     try:
         started = descendants(process.pid)
         assert said == {"file": str(ROOT / "benchmark" / "__init__.py"), "here": True}
-        names = {pid: command(pid)[0] for pid in started}
+        names = {pid: command(pid) for pid in started}
         assert len(started) > 3
         found = listening(started | {process.pid})
         assert found

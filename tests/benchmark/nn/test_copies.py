@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,7 +93,7 @@ def test_what_a_caller_does_between_steps_is_heeded(directory, monkeypatch):
     assert same(found, trained(model("knowfree", directory), Budget(batch_size=4), RECIPE, between=halve))
 
 
-def test_frozen_weights_stay_and_a_shared_one_gets_both_gradients(monkeypatch):
+def test_frozen_weights_stay_and_a_shared_one_gets_both_gradients():
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -142,7 +141,7 @@ def test_blocks_may_overlap_and_leave_nothing(directory: str) -> None:
     assert not any("forward" in module.__dict__ for module in net.modules())
 
 
-def test_float32_has_no_copies(directory: str, tmp_path: Path) -> None:
+def test_float32_has_no_copies(directory: str) -> None:
     net = model("bert_crf", directory)
     running = steps(net, net.encoder.windows([s.text for s in SAMPLE]), fit_input(SAMPLE, budget=Budget(steps=2)), RECIPE)
     next(running)

@@ -15,6 +15,7 @@ from benchmark.nn.crf import ConstrainedCRF, bio_constraints, to_bio
 from benchmark.nn.encoder import Batch, WordEncoder
 from benchmark.nn.labels import spans_in
 from benchmark.nn.tagger import encoder_of, fit_tagger, load_tagger
+from benchmark.nn.transfer import sent
 from benchmark.training import Recipe
 from splits.labels import Inventory
 from splits.schema import Entity, Sentence, from_tags
@@ -46,7 +47,7 @@ class BertCRF(nn.Module):
             entities = [Entity(*span) for span in spans_in(window, sample[window.sentence])]
             tags[b, : len(window)] = torch.tensor(to_bio(entities, len(window), self.labels.targets))
         with torch.autocast(emissions.device.type, enabled=False):
-            return -self.crf.log_likelihood(emissions, tags.to(emissions.device), batch.keep).sum()
+            return -self.crf.log_likelihood(emissions, sent(tags, emissions.device), batch.keep).sum()
 
     def read(self, batch: Batch) -> list[list[Predicted]]:
         """Entities of each window: the best legal path."""

@@ -19,6 +19,7 @@ from benchmark.nn.span_grid import SpanGrid, grid_mask
 from benchmark.nn.span_model import OutputBias, SpanModel
 from benchmark.nn.strips import Reach, Strip
 from benchmark.nn.tagger import encoder_of, fit_tagger, load_tagger
+from benchmark.nn.transfer import sent
 from benchmark.training import Recipe
 from splits.labels import Inventory
 from splits.source import CorpusInfo
@@ -67,7 +68,7 @@ class MaskedCNN(nn.Module):
         sizes = [(s.bottom - s.top) * s.width for s in strips]
         parts = [p.view(-1, s.width, p.shape[-1]) for p, s in zip(torch.split(scores[: sum(sizes)], sizes), strips, strict=True)]
         canvas = torch.cat([F.pad(p, (0, 0, 0, width - p.shape[1], 0, 1)) for p in parts])[None]
-        outside = _outside(parts, width).to(canvas.device)[None, :, :, None]
+        outside = sent(_outside(parts, width), canvas.device)[None, :, :, None]
         fused = canvas + self._layers(canvas, outside)
         found, at = [], 0
         for strip, part in zip(strips, parts, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -74,13 +75,13 @@ def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
     an_epoch, total = lengths(windows, budget)
     every = budget.evaluate_every or an_epoch
     best, best_f1, without_gain = snapshot(model), -1.0, 0
-    losses: list[float] = []
+    losses: list[Tensor] = []
     with kept_memory():
         for step, loss in steps(model, windows, given, recipe):
             losses.append(loss)
             if step % every == 0 or step == total:
                 model.eval()
-                f1 = given.monitor(tagger, step=step, epoch=step / an_epoch, loss=sum(losses) / len(losses))
+                f1 = given.monitor(tagger, step=step, epoch=step / an_epoch, loss=sum(torch.stack(losses).tolist()) / len(losses))
                 losses.clear()
                 without_gain += 1
                 if f1 > best_f1:
@@ -93,32 +94,67 @@ def train(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
     return Trained(best, snapshot(model))
 
 
-def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: Recipe) -> Iterator[tuple[int, float]]:
+def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: Recipe) -> Iterator[tuple[int, Tensor]]:
     """Train within the budget, an optimiser step an item: its number from 1, and its mean loss a window.
 
     Between two items the caller may do with the model what it likes, evaluate it for one; dropping the iterator ends training.
+    The loss stands on the model's device, and who reads it waits for that.
 
     Raises:
-        TrainingDivergedError: the loss is NaN or infinite.
+        TrainingDivergedError: the loss is NaN or infinite; on another device than a CPU it is read a step later.
     """
     _, total = lengths(windows, given.budget)
     with _copies(model, given) as copies:
         optimiser = AdamW(two_rates(model, recipe), copies)
         accumulate = Accumulator(model, given, copies)
+        losses = Losses(given.sample, late=given.device != "cpu")
         for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
             model.train()
             loss = accumulate(batch)
-            if not math.isfinite(loss):
-                ids = ", ".join(given.sample[w.sentence].id for w in batch)
-                raise TrainingDivergedError(
-                    f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
-                )
+            losses.add(step, loss, batch)
             if recipe.clip is not None:
                 gather(copies)
                 nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
             optimiser.forget_gradients()
             yield step, loss
+        losses.check()
+
+
+class Losses:
+    """Those of steps that were not looked at yet.
+
+    Args:
+        late: each is looked at when the next one comes, so that a device has work while it is waited for.
+    """
+
+    def __init__(self, sample: Sequence[Sentence], *, late: bool) -> None:
+        self.sample = sample
+        self.late = late
+        self._open: deque[tuple[int, Tensor, Sequence[Window]]] = deque()
+
+    def add(self, step: int, loss: Tensor, windows: Sequence[Window]) -> None:
+        """Take the loss of a step over these windows.
+
+        Raises:
+            TrainingDivergedError: one that is looked at is NaN or infinite.
+        """
+        self._open.append((step, loss, windows))
+        self.check(but=int(self.late))
+
+    def check(self, *, but: int = 0) -> None:
+        """Look at all but the last so many.
+
+        Raises:
+            TrainingDivergedError: one is NaN or infinite.
+        """
+        while len(self._open) > but:
+            step, tensor, windows = self._open.popleft()
+            if not math.isfinite(loss := float(tensor)):
+                ids = ", ".join(self.sample[w.sentence].id for w in windows)
+                raise TrainingDivergedError(
+                    f"the loss is {loss} at step {step}, sentences {ids}", "Lower the learning rates, or use precision fp32."
+                )
 
 
 def _copies(model: nn.Module, given: FitInput) -> AbstractContextManager[Copies]:
@@ -146,9 +182,9 @@ class Accumulator:
         self.copies = copies
         self.autocast = given.precision == "bf16"
 
-    def __call__(self, windows: Sequence[Window]) -> float:
-        """Add the batch's gradients; returns its mean loss a window."""
-        total = 0.0
+    def __call__(self, windows: Sequence[Window]) -> Tensor:
+        """Add the batch's gradients; returns its mean loss a window, a number on the model's device."""
+        losses = []
         cut = list(parts(windows, self.given.budget))
         for part in cut:
             batch = self.model.encoder.batch(part)
@@ -157,8 +193,8 @@ class Accumulator:
             loss.backward()  # type: ignore[no-untyped-call]
             if len(cut) > 1:
                 gather(self.copies)  # to add them up in float32
-            total += float(loss.detach())
-        return total
+            losses.append(loss.detach().double())
+        return torch.stack(losses).sum()
 
 
 def parts(windows: Sequence[Window], budget: Budget) -> Iterator[Sequence[Window]]:

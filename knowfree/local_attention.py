@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from benchmark.nn.span_grid import STD, grid_mask
 from benchmark.nn.strips import Reach, Strip
+from benchmark.nn.transfer import sent
 
 BLOCK = 16  # cells a block of queries: few enough to waste little, enough to keep the products large
 CELLS = 4096  # of a grid that are fused together: their vectors fit a core's cache
@@ -62,23 +65,13 @@ class LocalAttention(nn.Module):
         block, size = self.block, dim // self.heads
         blocks = math.ceil(count / block)
         padded = F.pad(cells, (0, 0, 0, blocks * block - count)) if count % block else cells
-        query, key, value = self.in_proj(padded).chunk(3, dim=-1)
-        query = query.reshape(blocks, block, self.heads, size).transpose(1, 2).reshape(-1, block, size)
-        key, value = self._reach(key), self._reach(value)
+        query, key, value = _Blocks.apply(self.in_proj(padded).view(blocks, block, 3, self.heads, size), self.radius)  # type: ignore[no-untyped-call]
         unseen = self._unseen(row, blocks).to(query.dtype)[:, None].expand(-1, self.heads, -1, -1).reshape(len(query), block, -1)
         scores = torch.baddbmm(unseen, query, key.transpose(1, 2), alpha=1 / math.sqrt(size))
         weights = scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32))
         mixed = torch.bmm(weights.to(value.dtype), value).view(blocks, self.heads, block, size).transpose(1, 2).reshape(-1, dim)
         out: Tensor = self.out_proj(mixed[:count])
         return out
-
-    def _reach(self, x: Tensor) -> Tensor:
-        """Cells that each block of queries can see: [blocks x heads, block + 2 radius, dim / heads]."""
-        w = self.radius
-        x = x.reshape(-1, self.block, self.heads, x.shape[-1] // self.heads)
-        edge = x.new_zeros(1, w, *x.shape[2:])
-        before, after = torch.cat([edge, x[:-1, -w:]]), torch.cat([x[1:, :w], edge])
-        return torch.cat([before, x, after], dim=1).transpose(1, 2).flatten(0, 1)
 
     def _unseen(self, row: Tensor, blocks: int) -> Tensor:
         """What is added to scores: 0 where a query sees a key, else -inf: [blocks, block, block + 2 radius].
@@ -94,6 +87,42 @@ class LocalAttention(nn.Module):
         of_key = F.pad(row, (w, blocks * block - count + w), value=-1).unfold(0, block + 2 * w, block)[:, None]
         seen = (near & (of_query == of_key) & (of_query >= 0)) | (k == q)
         return torch.zeros(seen.shape, device=row.device).masked_fill_(~seen, -torch.inf)
+
+
+class _Blocks(torch.autograd.Function):
+    """Queries of each block, and the keys and values that they can see.
+
+    Written with its gradient, since a sum of slices of slices costs autograd more than the attention itself.
+
+    Shapes:
+        projected: [blocks, block, 3, heads, size]
+        returns: queries [blocks x heads, block, size]; keys, values [blocks x heads, block + 2 radius, size]
+    """
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.shape, ctx.radius = projected.shape, radius
+        block = projected.shape[1]
+        seen = projected[:, :, 1:]
+        edge = seen.new_zeros(1, radius, *seen.shape[2:])
+        reach = torch.cat([torch.cat([edge, seen[:-1, block - radius :]]), seen, torch.cat([seen[1:, :radius], edge])], dim=1)
+        query, key, value = projected[:, :, 0], reach[:, :, 0], reach[:, :, 1]
+        return tuple(x.transpose(1, 2).flatten(0, 1) for x in (query, key, value))  # type: ignore[return-value]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *given: Tensor) -> Any:
+        blocks, block, _, heads, size = ctx.shape
+        w: int = ctx.radius
+        query, key, value = (g.reshape(blocks, heads, -1, size).transpose(1, 2) for g in given)
+        found = query.new_empty(ctx.shape)
+        found[:, :, 0] = query
+        for channel, g in ((1, key), (2, value)):
+            own = found[:, :, channel]
+            own.copy_(g[:, w : w + block])
+            own[:-1, block - w :] += g[1:, :w]
+            own[1:, :w] += g[:-1, w + block :]
+        return found, None
 
 
 class LocalFusion(nn.Module):
@@ -128,6 +157,6 @@ class LocalFusion(nn.Module):
         """S + fusion of strips, ragged: as `scores`, [at least all cells, dim], strip after strip, row-major."""
         widths = torch.tensor([s.width for s in strips for _ in range(s.end - s.first)])
         row = torch.arange(len(widths)).repeat_interleave(widths)
-        row = F.pad(row, (0, len(scores) - len(row)), value=-1).to(scores.device)
+        row = sent(F.pad(row, (0, len(scores) - len(row)), value=-1), scores.device)
         fused: Tensor = self.norm(self.attention.flat(scores, row))
         return scores + fused

@@ -69,10 +69,8 @@ class Bert(nn.Module):
         return self.embeddings.word_embeddings
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> States:
-        """Vectors of [batch, sub-words] ids; `attention_mask` is 0 on padding."""
-        mask = None
-        if attention_mask is not None and not attention_mask.all():
-            mask = attention_mask.bool()[:, None, None].expand(-1, -1, input_ids.shape[1], -1)
+        """Vectors of [batch, sub-words] ids; `attention_mask` is 0 on padding, None where there is none."""
+        mask = None if attention_mask is None else attention_mask.bool()[:, None, None].expand(-1, -1, input_ids.shape[1], -1)
         return States(self.encoder(self.embeddings(input_ids), mask))
 
 

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.method import EncoderSpec
+from benchmark.nn.bert import Bert
 from benchmark.nn.packing import packable, packed_states
 from benchmark.nn.planned import as_planned
 from benchmark.nn.scratch import scratch_encoder
+from benchmark.nn.transfer import sent
 from splits.errors import ConfigError, KfbenchError
 
 METASPACE = "▁"  # SentencePiece's mark of a word's start
@@ -127,7 +129,7 @@ class WordEncoder(nn.Module):
         """Pad windows to the longest."""
         n = max(len(w) for w in windows)
         p = max(len(piece) for w in windows for piece in w.pieces)
-        t = max(sum(map(len, w.pieces)) for w in windows) + 2
+        t = max(map(_sub_words, windows))
         ids = torch.full((len(windows), t), self.pad_id)
         attention = torch.zeros(len(windows), t, dtype=torch.long)
         place = torch.zeros(len(windows), n, p, dtype=torch.long)
@@ -144,7 +146,7 @@ class WordEncoder(nn.Module):
             place[b, : len(window)] = torch.tensor(where)
             keep[b, : len(window)] = True
         device = next(self.model.parameters()).device
-        return Batch(ids.to(device), attention.to(device), place.to(device), keep.to(device), tuple(windows))
+        return Batch(sent(ids, device), sent(attention, device), sent(place, device), sent(keep, device), tuple(windows))
 
     def forward(self, batch: Batch) -> Tensor:
         """Word vectors [batch, n, hidden]; rows of padding hold the CLS vector and mean nothing."""
@@ -153,13 +155,21 @@ class WordEncoder(nn.Module):
 
     def _padded(self, batch: Batch) -> Tensor:
         """States of each word's sub-words, [batch, n, p, hidden], from rows of equal length."""
-        states: Tensor = self.model(input_ids=batch.ids, attention_mask=batch.attention).last_hidden_state
+        states: Tensor = self.model(input_ids=batch.ids, attention_mask=self._mask(batch)).last_hidden_state
         rows = torch.arange(len(states), device=states.device)[:, None, None]
         return states[rows, batch.place]
 
+    def _mask(self, batch: Batch) -> Tensor | None:
+        """What may be attended to. An encoder that looks into the mask to see whether anything is padded waits for a GPU: it is told."""
+        if not (self.packs or isinstance(self.model, Bert)):
+            return batch.attention
+        if len({_sub_words(window) for window in batch.windows}) == 1:
+            return None
+        return batch.attention[:, None, None].bool().expand(-1, -1, batch.ids.shape[1], -1) if self.packs else batch.attention
+
     def _packed(self, batch: Batch) -> Tensor:
         """The same from one row without padding. A GPU would wait for as many small kernels as there are sentences: it pads."""
-        lengths = [sum(map(len, window.pieces)) + 2 for window in batch.windows]
+        lengths = [_sub_words(window) for window in batch.windows]
         rows = [batch.ids[b, :length] for b, length in enumerate(lengths)]
         starts = torch.tensor([0, *accumulate(lengths[:-1])], device=batch.ids.device)
         states = packed_states(self.model, rows, first_position(self.model.config))
@@ -169,6 +179,11 @@ class WordEncoder(nn.Module):
         """Config and tokenizer; the weights are the caller's."""
         self.model.config.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
+
+
+def _sub_words(window: Window) -> int:
+    """With those of start and end."""
+    return sum(map(len, window.pieces)) + 2
 
 
 def load_encoder(spec: EncoderSpec, words: Iterable[str] = ()) -> WordEncoder:

@@ -153,7 +153,7 @@ class SpanTrainer(ABC):
         losses: list[float] = []
         best: float | None = None
         for step, loss in steps(self.model, windows, given, method.rates()):
-            losses.append(loss)
+            losses.append(float(loss))
             self._step, epoch = step, (step - 1) // an_epoch
             if due(step):
                 f1 = self.eval(epoch, remove_clashed=remove_clashed, nested=nested)["f1"]

@@ -102,7 +102,10 @@ class SpanGrid(nn.Module):
 
     def over(self, factors: Factors, strips: Sequence[Strip]) -> Tensor:
         """Computed cells of strips, row-major, strip after strip: [at least all cells, size]; see `primitives.rounded`."""
-        parts = [self._pairs(factors, strip).flatten(0, 1) for strip in strips]
+        # what a first word asks of every last word, [heads, rows of all strips, part x part]: one product for all
+        asked = torch.bmm(torch.cat([factors.head[s.sentence, :, s.top : s.bottom] for s in strips], dim=1), factors.biaffine)
+        split = torch.split(asked, [s.bottom - s.top for s in strips], dim=1)
+        parts = [self._pairs(factors, strip, rows).flatten(0, 1) for strip, rows in zip(strips, split, strict=True)]
         index = torch.cat([_distances(strip, factors.head.device) for strip in strips])
         more = rounded(len(index), parts[0].dtype) - len(index)
         scores = torch.cat([*parts, parts[0].new_zeros(more, parts[0].shape[1])]) if more or len(parts) > 1 else parts[0]
@@ -113,14 +116,14 @@ class SpanGrid(nn.Module):
             scores += F.pad(F.embedding(index, factors.distance) * kept, (0, 0, 0, more)) @ factors.of_distance
         return scores
 
-    def _pairs(self, factors: Factors, strip: Strip) -> Tensor:
+    def _pairs(self, factors: Factors, strip: Strip, asked: Tensor) -> Tensor:
         """What two words say of each other, and each alone: [rows, columns, size]."""
         b, rows, columns = strip.sentence, slice(strip.top, strip.bottom), slice(strip.left, strip.n)
-        head, tail = factors.head[b, :, rows], factors.tail[b, :, columns]
-        (heads, r, part), m = head.shape, strip.width
-        left = torch.bmm(head, factors.biaffine).view(heads, r * part, part)
+        tail = factors.tail[b, :, columns]
+        (heads, m, part), r = tail.shape, asked.shape[1]
         # [heads, m, r * part]: the channels of a head lie together, so the copy to [r, m, size] moves runs of them
-        scores = torch.bmm(tail, left.transpose(1, 2)).view(heads, m, r, part).permute(2, 1, 0, 3).reshape(r, m, -1)
+        scores = torch.bmm(tail, asked.reshape(heads, r * part, part).transpose(1, 2))
+        scores = scores.view(heads, m, r, part).permute(2, 1, 0, 3).reshape(r, m, -1)
         scores += factors.rows[b, rows, None]
         scores += factors.columns[b, columns]
         return scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Literal, Protocol
@@ -18,8 +19,11 @@ from benchmark.nn.lanes import lanes, share, side_by_side
 from benchmark.nn.span_grid import STD, Factors, SpanGrid, grid_loss, grid_mask
 from benchmark.nn.streaming import streamed
 from benchmark.nn.strips import Reach, Strip, cut
+from benchmark.nn.transfer import sent
 from splits.labels import Inventory
 from splits.schema import Sentence
+
+GPU_CELLS = 2**16  # at least so many are computed together: what fits a core's cache leaves a GPU waiting for the next piece
 
 OutputBias = Literal["prior", "zero"]
 
@@ -141,7 +145,7 @@ class SpanModel(nn.Module):
         """The loss of what `forward` gives."""
         cells = None if self.padding_negatives else grid_mask(batch.keep)
         gold = gold_cells(batch.windows, sample, self.labels, symmetric=self.symmetric, one_label=self.one_label)
-        return grid_loss(logits, cells, tuple(gold.to(logits.device).unbind(1)), self.get_buffer("weights"))
+        return grid_loss(logits, cells, tuple(sent(gold, logits.device).unbind(1)), self.get_buffer("weights"))
 
     def loss(self, batch: Batch, sample: Sequence[Sentence]) -> Tensor:
         """Summed over the sentences of the batch; streamed, each sentence at its own length."""
@@ -153,7 +157,7 @@ class SpanModel(nn.Module):
 
         def loss_of(piece: list[Strip], tensors: Sequence[Tensor]) -> Tensor:
             logits = self._logits(piece, factors.moved(tensors))
-            cells = _spans(piece).to(logits.device) if self.upper else None
+            cells = sent(_spans(piece), logits.device) if self.upper else None
             return grid_loss(logits, cells, _places(piece, gold, logits.device), weights)
 
         pieces = self._lanes([len(w) for w in batch.windows], upper=self.upper)
@@ -189,8 +193,9 @@ class SpanModel(nn.Module):
 
     def _lanes(self, lengths: Sequence[int], *, upper: bool) -> list[list[list[Strip]]]:
         """Pieces of the grids of sentences, for each core its own."""
-        count = lanes(self.out.weight.device)
-        pieces = cut(lengths, cells=self.fuse.cells, reach=self.fuse.reach, upper=upper, lanes=count)
+        device = self.out.weight.device
+        count, cells = lanes(device), self.fuse.cells if device.type == "cpu" else max(self.fuse.cells, GPU_CELLS)
+        pieces = cut(lengths, cells=cells, reach=self.fuse.reach, upper=upper, lanes=count)
         return [[pieces[i] for i in lane] for lane in share([sum(s.cells for s in piece) for piece in pieces], count)]
 
     def _logits(self, piece: Sequence[Strip], factors: Factors, channels: int | None = None) -> Tensor:
@@ -205,10 +210,15 @@ def _spans(piece: Sequence[Strip]) -> Tensor:
 
 
 def _places(piece: Sequence[Strip], gold: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Positive cells of a piece: their places in it, and their channels."""
+    """Positive cells of a piece: their places in it, and their channels.
+
+    Args:
+        gold: rows (batch, start, last, channel) in row-major order.
+    """
     found, at = [], 0
     for strip in piece:
-        found += [(at + strip.index(i, j), k) for b, i, j, k in gold if b == strip.sentence and strip.first <= i < strip.end]
+        own = gold[bisect_left(gold, [strip.sentence, strip.first]) : bisect_left(gold, [strip.sentence, strip.end])]
+        found += [(at + strip.index(i, j), k) for _, i, j, k in own]
         at += strip.cells
-    places = torch.tensor(found, dtype=torch.long).view(-1, 2).to(device)
+    places = sent(torch.tensor(found, dtype=torch.long).view(-1, 2), device)
     return places[:, 0], places[:, 1]

@@ -18,7 +18,18 @@ from benchmark.method import Budget, EncoderSpec, Fitted
 from benchmark.method import build as build_method
 from benchmark.nn.adamw import AdamW
 from benchmark.nn.encoder import Window, load_encoder
-from benchmark.training import Accumulator, Recipe, TrainingDivergedError, parts, restore, snapshot, train, two_rates, warmup_and_decay
+from benchmark.training import (
+    Accumulator,
+    Losses,
+    Recipe,
+    TrainingDivergedError,
+    parts,
+    restore,
+    snapshot,
+    train,
+    two_rates,
+    warmup_and_decay,
+)
 from knowfree.model import KnowFREE
 from splits.schema import Sentence
 from tests.neural import STYLES, TARGETS, close, fit_input, pretrained, randomised, scratch, sentence, toy
@@ -146,6 +157,23 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_step_and_sentences(accu
     assert error.value.mend
 
 
+def test_a_device_is_asked_for_a_loss_when_the_next_one_comes():
+    sample = [sentence("x", id=f"id-{i}") for i in range(3)]
+    number, none = torch.tensor(1.0), torch.tensor(float("nan"))
+    losses = Losses(sample, late=True)
+    for step, loss in enumerate((number, none, none), start=1):
+        if step < 3:
+            losses.add(step, loss, [Window(step - 1, 0, ((5,),))])
+        else:
+            with pytest.raises(TrainingDivergedError, match="nan at step 2, sentences id-1"):
+                losses.add(step, loss, [Window(step - 1, 0, ((5,),))])
+    with pytest.raises(TrainingDivergedError, match="nan at step 3, sentences id-2"):
+        losses.check()
+    losses.check()
+    with pytest.raises(TrainingDivergedError, match="step 1"):
+        Losses(sample, late=False).add(1, none, [Window(0, 0, ((5,),))])
+
+
 @pytest.mark.parametrize(("clip", "bound"), [(5.0, 5.0), (None, None)])
 def test_clipping_bounds_the_norm_of_the_gradient(clip, bound, monkeypatch):
     norms = []
@@ -237,7 +265,7 @@ def test_parts_of_a_batch_add_up_to_the_gradient_of_the_mean_over_the_whole(whic
     for budget in [*(Budget(accumulate=n) for n in (1, 2, 3, 7, 20)), Budget(max_cells=1), Budget(max_cells=60, accumulate=2)]:
         accumulated = Accumulator(model, fit_input(SAMPLE, budget=budget))(windows)
         found = gradient(model)
-        assert accumulated == pytest.approx(mean, rel=1e-10)
+        assert float(accumulated) == pytest.approx(mean, rel=1e-10)
         assert found.keys() == expected.keys()
         for name, value in found.items():
             assert (value - expected[name]).abs().max() <= 1e-10 * max(1.0, float(expected[name].abs().max())), name

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from knowfree.local_attention import LocalAttention, LocalFusion
+from knowfree.local_attention import LocalAttention, LocalFusion, _Blocks
 from tests.neural import close, keep_of, randomised
 
 DIM, HEADS = 6, 2
@@ -50,6 +50,19 @@ def test_it_is_multihead_attention_under_a_band_on_ragged_batches_of_every_lengt
         assert found.isfinite().all()
         for b, m in enumerate(lengths):
             assert close(found[b, :, :m], dense_attention(attention, rows[b, :, :m], radius, one_sided)), (n, m)
+
+
+@pytest.mark.parametrize(("blocks", "radius"), [(1, 2), (2, 1), (3, 3), (3, 4)])
+def test_the_gradient_of_blocks_is_that_of_what_each_of_them_sees(blocks, radius):
+    projected = torch.randn(blocks, 4, 3, HEADS, 2, dtype=torch.float64, requires_grad=True)
+    padded = torch.nn.functional.pad(projected.detach().flatten(0, 1), (0, 0, 0, 0, 0, 0, radius, radius))
+    query, key, value = _Blocks.apply(projected, radius)
+    for b in range(blocks):
+        for h in range(HEADS):
+            assert torch.equal(query[b * HEADS + h], projected[b, :, 0, h])
+            for channel, seen in ((1, key), (2, value)):
+                assert torch.equal(seen[b * HEADS + h], padded[4 * b : 4 * b + 4 + 2 * radius, channel, h])
+    assert torch.autograd.gradcheck(lambda x: _Blocks.apply(x, radius), (projected,))
 
 
 @pytest.mark.parametrize("one_sided", [False, True])

@@ -44,6 +44,19 @@ def test_states_and_gradients_are_those_of_padded_rows(encoder):
         torch.testing.assert_close(own[name], gradient, rtol=1e-10, atol=1e-10 * scale, msg=name)
 
 
+def test_padded_rows_read_the_same_from_the_mask_that_a_gpu_gets(encoder):
+    encoder.eval()
+    encoder.packs = True
+    for sentences in (SENTENCES, SENTENCES[:1]):
+        batch = encoder.batch(encoder.windows(sentences))
+        mask = encoder._mask(batch)
+        assert (mask is None) == (len(sentences) == 1)
+        with torch.no_grad():
+            found = encoder.model(input_ids=batch.ids, attention_mask=mask).last_hidden_state
+            expected = encoder.model(input_ids=batch.ids, attention_mask=batch.attention).last_hidden_state
+        assert torch.equal(found[batch.attention.bool()], expected[batch.attention.bool()])
+
+
 def test_a_sentence_has_the_same_states_alone_and_in_a_batch(encoder):
     encoder.eval()
     windows = encoder.windows(SENTENCES)

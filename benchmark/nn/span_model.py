@@ -23,7 +23,7 @@ from benchmark.nn.transfer import sent
 from splits.labels import Inventory
 from splits.schema import Sentence
 
-GPU_CELLS = 2**16  # at least so many are computed together: what fits a core's cache leaves a GPU waiting for the next piece
+GPU_CELLS = 2**15  # at least so many are computed together, half a gigabyte: a GPU would wait for pieces that fit a core's cache
 
 OutputBias = Literal["prior", "zero"]
 

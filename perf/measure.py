@@ -7,11 +7,13 @@ import os
 import platform
 import re
 import resource
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from statistics import median
 from typing import Any, ParamSpec, TypeVar
@@ -93,11 +95,20 @@ def in_child(threads: int, function: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def _start(threads: int) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     try:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")  # short of memory, this process goes first
     except OSError:
         return
+
+
+def _end_with_parent() -> None:
+    """Who is killed while a child computes must not leave it computing."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float | None]) -> float | None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +16,7 @@ from perf import gpu, parts, steps
 from perf.grid import FORMULATIONS, Case
 from perf.measure import alternate, exponent, in_child, machine, peak_bytes, ratio
 from perf.tables import Table, as_markdown, write
+from tests.system import left_over
 
 
 def test_the_exponent_of_a_power_is_the_power():
@@ -40,6 +46,26 @@ def grow(megabytes: int) -> int:
 
 def test_the_peak_of_a_child_is_what_its_job_took():
     assert in_child(1, grow, 64) == pytest.approx(64 * 2**20, rel=0.2)
+
+
+def compute_for_ever(told: Path) -> None:
+    told.with_suffix(".new").write_text(str(os.getpid()))
+    told.with_suffix(".new").rename(told)
+    while True:
+        torch.ones(64, 64) @ torch.ones(64, 64)
+
+
+def test_who_is_killed_leaves_no_child_computing(tmp_path: Path) -> None:
+    told = tmp_path / "child"
+    code = f"import pathlib; from perf.measure import in_child; from {__name__} import compute_for_ever as f; "
+    with subprocess.Popen([sys.executable, "-c", f"{code}in_child(1, f, pathlib.Path({str(told)!r}))"]) as measuring:
+        try:
+            while not told.exists():
+                assert measuring.poll() is None
+                time.sleep(0.05)
+        finally:
+            measuring.kill()
+    assert left_over([int(told.read_text())]) == set()
 
 
 @pytest.mark.parametrize("kind", ["knowfree", "cnn_ner"])

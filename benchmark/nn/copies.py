@@ -88,6 +88,17 @@ def _wanted(weight: Tensor) -> bool:
     return weight.requires_grad and weight.dtype == torch.float32 and weight.is_contiguous()
 
 
+def multiplied(module: nn.Linear) -> Tensor:
+    """What a linear layer multiplies with, as autocast is set: its weight, a cast of it, or the copy that is kept."""
+    weight, device = module.weight, module.weight.device.type
+    if not torch.is_autocast_enabled(device):
+        return weight
+    dtype = torch.get_autocast_dtype(device)
+    forward = module.__dict__.get("forward")
+    if dtype == torch.bfloat16 and isinstance(forward, partial) and forward.func is _linear:
+        return cast("Copy", forward.args[1]).tensor()
+    return weight if weight.dtype == torch.float64 else weight.to(dtype)
+
+
 def _linear(module: nn.Linear, copy: Copy, x: Tensor) -> Tensor:
-    casts = torch.is_autocast_enabled(x.device.type) and torch.get_autocast_dtype(x.device.type) == torch.bfloat16
-    return F.linear(x, copy.tensor() if casts else module.weight, module.bias)
+    return F.linear(x, multiplied(module), module.bias)

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from benchmark.method import EncoderSpec
-from benchmark.nn.dropout import kept
 from benchmark.nn.encoder import WordEncoder, load_encoder
 from benchmark.nn.packing import FAMILIES
-from benchmark.nn.packing import _attention as attention
 from tests.neural import STYLES, pretrained
 
 SENTENCES = [["ab", "c" * 5, "中", "a中b"], ["b"], ["abc"] * 9, ["\x01", "", "ab"]]  # words of several pieces, n = 1, uneven
@@ -75,26 +73,6 @@ def test_dropout_falls_on_attention_too(encoder):
     batch = encoder.batch(encoder.windows(SENTENCES))
     first, second = encoder(batch), encoder(batch)
     assert not torch.allclose(first[batch.keep], second[batch.keep])
-
-
-def test_attention_with_dropout_is_the_formula_with_the_masks_drawn():
-    lengths, p = [3, 1, 5], 0.3
-    query, key, value = (torch.randn(1, 2, sum(lengths), 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
-    torch.manual_seed(5)
-    found, _ = attention(torch.nn.Module(), query, key, value, None, dropout=p, scaling=0.7, lengths=lengths)
-    torch.manual_seed(5)
-    rows, at = [], 0
-    for n in lengths:
-        q, k, v = (x[:, :, at : at + n] for x in (query, key, value))
-        weights = torch.einsum("bhid,bhjd->bhij", q, k).mul(0.7).exp()
-        weights = weights / weights.sum(-1, keepdim=True) * kept(weights.shape, p) / (1 - p)
-        rows.append(torch.einsum("bhij,bhjd->bihd", weights, v))
-        at += n
-    expected = torch.cat(rows, dim=1)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
-    direction = torch.randn_like(found)
-    for own, oracle in zip(*(torch.autograd.grad((x * direction).sum(), (query, key, value)) for x in (found, expected)), strict=True):
-        torch.testing.assert_close(own, oracle, rtol=0, atol=1e-12)
 
 
 def test_families_whose_attention_reads_distances_are_padded(tmp_path):

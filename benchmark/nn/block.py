@@ -192,4 +192,4 @@ def _scale(shape: Shape, x: Tensor) -> float:
 
 def _split(shape: Shape, x: Tensor) -> tuple[Tensor, ...]:
     """[heads, n, size] of each sentence."""
-    return torch.split(x.view(len(x), shape.heads, -1).transpose(0, 1), shape.lengths, dim=1)
+    return torch.split(x.view(len(x), shape.heads, -1).transpose(0, 1), list(shape.lengths), dim=1)

@@ -30,7 +30,11 @@ def drop(x: Tensor, p: float) -> Tensor:
 
 
 def scaled_masks(shapes: Sequence[tuple[torch.Size, float]], dtype: torch.dtype) -> list[Tensor | None]:
-    """What dropout multiplies with, for each shape and share 0 <= p < 1: 0 with probability p, else 1 / (1 - p) in `dtype`; None for p = 0."""
+    """What dropout multiplies with: 0 with probability p, else 1 / (1 - p) in `dtype`.
+
+    Args:
+        shapes: each with its 0 <= p < 1; None stands for the mask of p = 0.
+    """
     bits = iter(_bits([shape.numel() if p else 0 for shape, p in shapes]))
     return [_scaled(part, p, dtype).view(shape) if p else None for part, (shape, p) in zip(bits, shapes, strict=True)]
 
@@ -52,7 +56,8 @@ def _scaled(bits: Tensor, p: float, dtype: torch.dtype) -> Tensor:
 def _bits(counts: Sequence[int]) -> Sequence[Tensor]:
     """So many 16-bit random numbers each, drawn at one time."""
     whole = sum(counts)
-    return torch.empty(-(-whole // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:whole].split(list(counts))
+    drawn = torch.empty(-(-whole // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+    return torch.split(drawn[:whole], list(counts))
 
 
 def _lowest(p: float) -> int:

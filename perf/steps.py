@@ -37,8 +37,8 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
     """An epoch over the same sentences: padded in random order, and as the suite's own loop goes."""
     names = labels()
     sample = sample_of(names, count, seed=1)
-    # a model each: what the fast path may set up in its encoder must not help the plain one
-    plain = PlainModel(model(kind, encoder(name), names).to(device), padding_keys=True).train()
+    # a model each: what the fast path sets up in its encoder must not help the plain one
+    plain = PlainModel(model(kind, encoder(name, packs=False), names).to(device), padding_keys=True).train()
     suite = model(kind, encoder(name), names).to(device)
     windows = suite.encoder.windows([s.text for s in sample])
     in_encoder = {id(p) for p in plain.encoder.parameters()}
@@ -73,15 +73,17 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
 
 
 def _epoch(going: Iterator[object], count: int, memory: Callable[[], AbstractContextManager[None]]) -> float:
-    """Seconds of as many steps as an epoch has, after one that does not count: it takes back what the other jobs' turns took.
+    """Seconds of an epoch's steps, after as many that do not count: they take back the memory that the other jobs' turns took.
 
     A training has hundreds of steps in a row, a turn only a few.
     """
+    steps = math.ceil(count / BATCH)
     with memory():
-        next(going)
+        for _ in range(steps):
+            next(going)
         _finish()
         started = time.perf_counter()
-        for _ in range(math.ceil(count / BATCH)):
+        for _ in range(steps):
             next(going)
         _finish()
         return time.perf_counter() - started
@@ -126,7 +128,7 @@ def training(repeats: int, threads: int, *, quick: bool) -> list[Table]:
         print(rows[-1], flush=True)
     note = (
         f"Mean seconds a step over as many steps as an epoch of {count} sentences has, median of {repeats} turns, batch {BATCH}; each turn "
-        "begins with a step that is not counted. "
+        "begins with an epoch that is not counted. "
         "Plain: fp32, padded, in random order; fast: the suite's training loop with its own order. "
         "Encoders are untrained, dropout is on."
     )

@@ -98,8 +98,12 @@ class _Output:
     last_hidden_state: Tensor
 
 
-def encoder(name: str) -> WordEncoder:
-    """An untrained encoder by its name in ENCODERS, or the table."""
+def encoder(name: str, *, packs: bool = True) -> WordEncoder:
+    """An untrained encoder by its name in ENCODERS, or the table.
+
+    Args:
+        packs: the suite may set it up as a pretrained one, dropout included; otherwise it stays as transformers built it.
+    """
     found = load_encoder(ENCODERS["tiny" if name == TABLE else name], CHARACTERS)
     if name == TABLE:
         spec = ENCODERS["bert-base"]
@@ -110,7 +114,7 @@ def encoder(name: str) -> WordEncoder:
         config = found.model.config.full()
         config.vocab_size = VOCABULARY
         found = WordEncoder(BertModel(config, add_pooling_layer=False), found.tokenizer, ENCODERS[name])
-        found.packs = packable(found.model)  # as a pretrained one
+        found.packs = packs and packable(found.model)
     return found
 
 

@@ -35,8 +35,9 @@ class Shape:
 
 def is_plain(config: Any) -> bool:
     """Whether the blocks of a model of BERT's families are those computed here."""
-    fits = config.hidden_act == "gelu" and config.chunk_size_feed_forward == 0
-    return fits and not (config.is_decoder or getattr(config, "add_cross_attention", False))
+    wanted = {"hidden_act": "gelu", "chunk_size_feed_forward": 0}
+    unwanted = ("is_decoder", "add_cross_attention")
+    return all(getattr(config, k, None) == v for k, v in wanted.items()) and not any(getattr(config, k, False) for k in unwanted)
 
 
 def block(layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.nn.dropout import Dropout
 from benchmark.nn.primitives import rounded
 from benchmark.nn.strips import Strip
 
@@ -67,7 +68,7 @@ class SpanGrid(nn.Module):
         self.distance = nn.Embedding(DISTANCES, distance)
         self.affine = nn.Parameter(torch.empty(size, 2 * size + 2 + distance))
         self.biaffine = nn.Parameter(torch.empty(heads, size // heads, size // heads, size // heads))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for linear in (self.head, self.tail):
             nn.init.normal_(linear.weight, std=STD)
             nn.init.zeros_(linear.bias)

@@ -32,7 +32,7 @@ class Fuse(Protocol):
     """What a span model adds to its grid.
 
     Attributes:
-        cells: how many are computed together.
+        cells: how many are computed together, in float32; twice as many in half the bytes.
     """
 
     cells: int
@@ -160,7 +160,7 @@ class SpanModel(nn.Module):
             cells = sent(_spans(piece), logits.device) if self.upper else None
             return grid_loss(logits, cells, _places(piece, gold, logits.device), weights)
 
-        pieces = self._lanes([len(w) for w in batch.windows], upper=self.upper)
+        pieces = self._lanes([len(w) for w in batch.windows], factors.rows.dtype, upper=self.upper)
         return streamed(pieces, loss_of, factors.moving(), [*self.fuse.parameters(), *self.out.parameters()])
 
     def probabilities(self, batch: Batch) -> list[Tensor]:
@@ -182,7 +182,7 @@ class SpanModel(nn.Module):
                         rows = strip.end - strip.first
                         found[strip.sentence][strip.first : strip.end, strip.left :] = part.view(rows, strip.width, targets)
 
-            side_by_side([partial(fill, lane) for lane in self._lanes(lengths, upper=not self.symmetric)])
+            side_by_side([partial(fill, lane) for lane in self._lanes(lengths, factors.rows.dtype, upper=not self.symmetric)])
         sure = [torch.sigmoid(p if p.dtype == torch.float64 else p.float()) for p in found]
         return [(p + p.transpose(0, 1)) / 2 for p in sure] if self.symmetric else sure
 
@@ -191,10 +191,12 @@ class SpanModel(nn.Module):
         names = self.labels.targets
         return [decode_grid(p, names, clashes=self.clashes) for p in self.probabilities(batch)]
 
-    def _lanes(self, lengths: Sequence[int], *, upper: bool) -> list[list[list[Strip]]]:
+    def _lanes(self, lengths: Sequence[int], dtype: torch.dtype, *, upper: bool) -> list[list[list[Strip]]]:
         """Pieces of the grids of sentences, for each core its own."""
         device = self.out.weight.device
-        count, cells = lanes(device), self.fuse.cells if device.type == "cpu" else max(self.fuse.cells, GPU_CELLS)
+        count, cells = lanes(device), max(1, self.fuse.cells * torch.float32.itemsize // dtype.itemsize)
+        if device.type != "cpu":
+            cells = max(cells, GPU_CELLS)
         pieces = cut(lengths, cells=cells, reach=self.fuse.reach, upper=upper, lanes=count)
         return [[pieces[i] for i in lane] for lane in share([sum(s.cells for s in piece) for piece in pieces], count)]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.nn.dropout import Dropout
-from benchmark.nn.primitives import rounded
+from benchmark.nn.primitives import WORDS, rounded
 from benchmark.nn.strips import Strip
 
 DISTANCES = 30  # rows of the distance table; a span's size is clamped to -15..14
@@ -104,9 +104,9 @@ class SpanGrid(nn.Module):
     def over(self, factors: Factors, strips: Sequence[Strip]) -> Tensor:
         """Computed cells of strips, row-major, strip after strip: [at least all cells, size]; see `primitives.rounded`."""
         # what a first word asks of every last word, [heads, rows of all strips, part x part]: one product for all
-        asked = torch.bmm(torch.cat([factors.head[s.sentence, :, s.top : s.bottom] for s in strips], dim=1), factors.biaffine)
-        split = torch.split(asked, [s.bottom - s.top for s in strips], dim=1)
-        parts = [self._pairs(factors, strip, rows).flatten(0, 1) for strip, rows in zip(strips, split, strict=True)]
+        rows = torch.cat([_more_words(factors.head[s.sentence, :, s.top : s.bottom]) for s in strips], dim=1)
+        split = torch.split(torch.bmm(rows, factors.biaffine), [rounded(s.bottom - s.top, rows.dtype, WORDS) for s in strips], dim=1)
+        parts = [self._pairs(factors, strip, asked).flatten(0, 1) for strip, asked in zip(strips, split, strict=True)]
         index = torch.cat([_distances(strip, factors.head.device) for strip in strips])
         more = rounded(len(index), parts[0].dtype) - len(index)
         scores = torch.cat([*parts, parts[0].new_zeros(more, parts[0].shape[1])]) if more or len(parts) > 1 else parts[0]
@@ -120,11 +120,12 @@ class SpanGrid(nn.Module):
     def _pairs(self, factors: Factors, strip: Strip, asked: Tensor) -> Tensor:
         """What two words say of each other, and each alone: [rows, columns, size]."""
         b, rows, columns = strip.sentence, slice(strip.top, strip.bottom), slice(strip.left, strip.n)
-        tail = factors.tail[b, :, columns]
-        (heads, m, part), r = tail.shape, asked.shape[1]
+        tail = _more_words(factors.tail[b, :, columns])
+        heads, m, part = tail.shape
         # [heads, m, r * part]: the channels of a head lie together, so the copy to [r, m, size] moves runs of them
-        scores = torch.bmm(tail, asked.reshape(heads, r * part, part).transpose(1, 2))
-        scores = scores.view(heads, m, r, part).permute(2, 1, 0, 3).reshape(r, m, -1)
+        scores = torch.bmm(tail, asked.reshape(heads, -1, part).transpose(1, 2)).view(heads, m, -1, part)
+        r, m = strip.bottom - strip.top, strip.width
+        scores = scores[:, :m, :r].permute(2, 1, 0, 3).reshape(r, m, -1)
         scores += factors.rows[b, rows, None]
         scores += factors.columns[b, columns]
         return scores
@@ -146,6 +147,12 @@ def _distances(strip: Strip, device: torch.device) -> Tensor:
     half = DISTANCES // 2
     rows, columns = torch.arange(strip.top, strip.bottom, device=device), torch.arange(strip.left, strip.n, device=device)
     return ((columns[None, :] - rows[:, None]).clamp(-half, half - 1) + half).flatten()
+
+
+def _more_words(x: Tensor) -> Tensor:
+    """Zeros behind [heads, words, part], see `primitives.rounded`."""
+    more = rounded(x.shape[1], x.dtype, WORDS) - x.shape[1]
+    return F.pad(x, (0, 0, 0, more)) if more else x
 
 
 def _with_one(x: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def cells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     cells, threads, multiple = request.param
     monkeypatch.setattr(strips, "LEAST", 1)
     for module in (span_grid, cnn_ner):
-        monkeypatch.setattr(module, "rounded", lambda rows, dtype: -(-rows // multiple) * multiple)
+        monkeypatch.setattr(module, "rounded", lambda rows, dtype, quantum=0: -(-rows // multiple) * multiple)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     yield cells

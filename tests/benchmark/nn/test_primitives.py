@@ -24,16 +24,17 @@ def test_rows_are_rounded_up_in_bf16_alone(rows):
 
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bf16 products for this processor")
 def test_grids_of_many_sizes_are_computed_by_code_for_few() -> None:
-    assert compiled() < 0.8 * compiled(quantum=1)
+    assert compiled() < 0.6 * compiled(quantum=1)
 
 
 def compiled(quantum: int = QUANTUM) -> int:
     """How many products a process compiles for the grids of 20 batches."""
     code = f"""
 import torch
-from benchmark.nn import primitives
+from benchmark.nn import primitives, span_grid
 from perf.workload import TABLE, encoder, labels, model, sentences, suite_loss
 primitives.QUANTUM = {quantum}
+span_grid.WORDS = min({quantum}, span_grid.WORDS)
 names = labels()
 grid = model("knowfree", encoder(TABLE), names).train()
 for n in range(20):

@@ -1,7 +1,7 @@
 """A block of a BERT over sentences that stand in one row: attention, feed-forward layer, and their gradient, written by hand.
 
-Taken apart into torch's own operations, what is no matrix product costs half as much again as the products: a sentence is
-short, and every cast, mask and sum of gradients is a pass of its own.
+Left to autograd, a block is some hundred small operations: a sentence is short, and every cast, mask and sum of gradients is a
+pass of its own, beside which the matrix products are not long.
 """
 
 from __future__ import annotations
@@ -109,10 +109,8 @@ class _Block(torch.autograd.Function):
 
         def through_norm(index: int, gradient: Tensor, saved: tuple[Tensor, Tensor, Tensor], weight: Tensor, bias: Tensor) -> Tensor:
             x, mean, scale = saved
-            of_x, of_weight, of_bias = aten.native_layer_norm_backward(
-                gradient, x, x.shape[-1:], mean, scale, weight, bias, [True, *wanted[12 + 2 * index : 14 + 2 * index]]
-            )
-            found[12 + 2 * index], found[13 + 2 * index] = of_weight, of_bias
+            own = slice(2 * (len(pairs) + index), 2 * (len(pairs) + index) + 2)
+            of_x, *found[own] = aten.native_layer_norm_backward(gradient, x, x.shape[-1:], mean, scale, weight, bias, [True, *wanted[own]])
             inner: Tensor = of_x
             return inner
 

@@ -16,7 +16,7 @@ from benchmark.nn import primitives, span_model
 from benchmark.nn.adamw import AdamW
 from benchmark.nn.batches import epoch_batches
 from benchmark.nn.copies import Copies, Copy
-from benchmark.nn.dropout import kept
+from benchmark.nn.dropout import scaled_masks
 from benchmark.nn.heap import kept_memory
 from benchmark.training import steps, two_rates
 from perf.measure import alternate, in_child, medians, ratio
@@ -113,7 +113,7 @@ def jobs(name: str, count: int) -> Jobs:
             for weight in linear:
                 weight.detach().bfloat16().float()
 
-    def masks(draw: Callable[[torch.Size], Tensor]) -> Callable[[], object]:
+    def masks(draw: Callable[[torch.Size], object]) -> Callable[[], object]:
         def run() -> None:
             for rows, length in shapes:
                 for shape in (*[(rows, length, hidden)] * (2 * layers + 1), *[(rows, spec.heads, length, length)] * layers):
@@ -138,7 +138,8 @@ def jobs(name: str, count: int) -> Jobs:
         found |= {f"step {precision}": step(precision, kept_memory), f"step, memory handed back {precision}": step(precision)}
         found[f"step, one piece at a time {precision}"] = step(precision, kept_memory, one_lane)
         found |= {f"encoder's products {precision}": products(precision), f"grid {precision}": head(precision)}
-    ours, torchs = masks(lambda shape: kept(shape, 0.1)), masks(lambda shape: torch.empty(shape, dtype=torch.bfloat16).bernoulli_(0.9))
+    ours = masks(lambda shape: scaled_masks([(shape, 0.1)], torch.bfloat16))
+    torchs = masks(lambda shape: torch.empty(shape, dtype=torch.bfloat16).bernoulli_(0.9))
     found |= {f"dropout masks {EITHER}": ours, f"dropout masks, torch's {EITHER}": torchs}
     found["step, shapes as they come bf16"] = step("bf16", kept_memory, partial(patched, primitives, "QUANTUM", 1))
     kept_in_bf16 = {cast("nn.Parameter", weight): Copy(cast("nn.Parameter", weight)) for weight in linear}

@@ -1,4 +1,4 @@
-"""The functional AdamW against torch's own optimiser under its own scheduler, bit for bit."""
+"""AdamW against torch's own optimiser under its own scheduler, bit for bit."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ OPTIONAL = {
     "textblob": "annotation of English by an analyser (extra `morph`)",
     "vllm": "synthesis by a local language model (extra `vllm`)",
     "fastNLP": "cnn_ner with `trainer: fastnlp`",
+    "numba": "quicker training in bf16 on a CPU (extra `compiled`)",
     "ray": "cells on several machines",
 }
 ROOMS = ("splits", "benchmark", "baselines", "knowfree", "reports")

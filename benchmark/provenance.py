@@ -13,7 +13,7 @@ from typing import Any
 from benchmark.fingerprint import ROOT
 from benchmark.processor import arithmetic
 
-NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "safetensors")  # another version may give other last bits
+NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "numba")  # another version may give other last bits
 ANALYSERS = ("rjieba", "fugashi", "unidic-lite", "kiwipiepy", "textblob")  # or other extension labels
 PACKAGES = ("knowfree-bench", *NUMERIC, *ANALYSERS, "seqeval", "dvc")
 NOT_SOURCE = ("dvc.lock", "data/", "results/", "external/", "site/", ".kfbench/")  # what runs write does not make a checkout dirty

@@ -19,6 +19,7 @@ from benchmark.nn.batches import epoch_batches
 from benchmark.nn.copies import NONE, Copies, gather, kept_copies
 from benchmark.nn.encoder import Batch, Window, WordEncoder, not_finite
 from benchmark.nn.heap import kept_memory
+from benchmark.nn.rows import clip, named_rows
 from splits.errors import KfbenchError
 from splits.schema import Sentence
 
@@ -104,7 +105,7 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         TrainingDivergedError: the loss is NaN or infinite; on another device than a CPU it is read a step later.
     """
     _, total = lengths(windows, given.budget)
-    with _copies(model, given) as copies:
+    with _copies(model, given) as copies, named_rows(cast("Trainable", model).encoder):
         optimiser = AdamW(two_rates(model, recipe), copies)
         accumulate = Accumulator(model, given, copies)
         losses = Losses(given.sample, late=given.device != "cpu")
@@ -114,7 +115,7 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
             losses.add(step, loss, batch)
             if recipe.clip is not None:
                 gather(copies)
-                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+                clip(model.parameters(), recipe.clip)
             optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
             optimiser.forget_gradients()
             yield step, loss

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from benchmark.nn.bits import array, has_compiled
 from benchmark.nn.span_grid import STD, grid_mask
 from benchmark.nn.strips import Reach, Strip
 from benchmark.nn.transfer import sent
@@ -61,6 +62,8 @@ class LocalAttention(nn.Module):
             cells: [N, dim]; row: [N] int, the row that a cell belongs to, -1 for none
             returns: [N, dim]
         """
+        if cells.dtype == torch.bfloat16 and has_compiled(cells):
+            return self.in_one_pass(cells, row)
         count, dim = cells.shape
         block, size = self.block, dim // self.heads
         blocks = math.ceil(count / block)
@@ -72,6 +75,13 @@ class LocalAttention(nn.Module):
         mixed = torch.bmm(weights.to(value.dtype), value).view(blocks, self.heads, block, size).transpose(1, 2).reshape(-1, dim)
         out: Tensor = self.out_proj(mixed[:count])
         return out
+
+    def in_one_pass(self, cells: Tensor, row: Tensor) -> Tensor:
+        """`flat` with a channel of all cells after the other."""
+        before = 0 if self.one_sided else self.radius
+        projected = torch.mm(self.in_proj.weight, cells.t())
+        mixed: Tensor = _Mixed.apply(projected, self.in_proj.bias, row, self.heads, before, self.radius)  # type: ignore[no-untyped-call]
+        return F.linear(mixed.t(), self.out_proj.weight, self.out_proj.bias)
 
     def _unseen(self, row: Tensor, blocks: int) -> Tensor:
         """What is added to scores: 0 where a query sees a key, else -inf: [blocks, block, block + 2 radius].
@@ -123,6 +133,34 @@ class _Blocks(torch.autograd.Function):
             own[:-1, block - w :] += g[1:, :w]
             own[1:, :w] += g[:-1, w + block :]
         return found, None
+
+
+class _Mixed(torch.autograd.Function):
+    """What cells take from their neighbours, by `knowfree.compiled`.
+
+    Shapes:
+        projected: [3 x dim, N], without bias [3 x dim]; row: [N]; returns: [dim, N]
+    """
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, bias: Tensor, row: Tensor, heads: int, before: int, after: int) -> Tensor:
+        from knowfree.compiled import mix
+
+        ctx.save_for_backward(projected, bias, row)
+        ctx.manner = heads, before, after
+        mixed = projected.new_empty(len(projected) // 3, len(row))
+        mix(*map(array, (projected, bias, row)), heads, before, after, array(mixed))
+        return mixed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *given: Tensor) -> Any:
+        from knowfree.compiled import mix_back
+
+        projected, bias, row = ctx.saved_tensors
+        found = torch.empty_like(projected)
+        mix_back(*map(array, (projected, bias, row)), *ctx.manner, array(given[0].contiguous()), array(found))
+        return found, found.sum(1).to(bias.dtype), None, None, None, None
 
 
 class LocalFusion(nn.Module):

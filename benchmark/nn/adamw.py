@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark.nn.bits import array, has_compiled
 from benchmark.nn.copies import NONE, Copies, Copy
 from benchmark.nn.lanes import lanes, side_by_side
+from benchmark.nn.rows import summed
 
-PART = 2**20  # elements of a weight that a core moves together: what is cast on the way stays in the cache
+PART = 2**18  # elements of a weight that a core moves together: what is cast on the way stays in the cache
+ALIGNED = 64  # elements: runs begin where vectors do
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # torch's own defaults, and those of the paper's runs
 
 
@@ -37,7 +42,8 @@ class Moments(NamedTuple):
 class AdamW:
     """Decoupled weight decay (Loshchilov & Hutter 2019): torch's fused kernel, its state kept here.
 
-    Bit for bit `torch.optim.AdamW(fused=True)` with the same rates; a parameter without a gradient stays.
+    Bit for bit `torch.optim.AdamW(fused=True)` with the same rates; a parameter without a gradient stays. Where gradients
+    name their rows, the others' are zero.
 
     Args:
         copies: of parameters whose gradients arrive there.
@@ -47,6 +53,7 @@ class AdamW:
         self.groups = tuple(groups)
         self.copies = copies
         self._moments: dict[nn.Parameter, Moments] = {}
+        self._seen: dict[nn.Parameter, Tensor] = {}  # rows that ever had a gradient, sorted: the moments of others are zero
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
@@ -60,7 +67,7 @@ class AdamW:
                     apart.append((copy, group))
                 elif copy is not None:
                     copy.gather()
-                if parameter.grad is not None:
+                if parameter.grad is not None and not self._moves_rows(parameter, group, factor):
                     moved.append(parameter)
             _move(moved, [p.grad for p in moved if p.grad is not None], [self._of(p) for p in moved], group, factor)
             for parameter in moved:
@@ -87,6 +94,28 @@ class AdamW:
         for copy, _ in apart:
             copy.is_filled()
 
+    def _moves_rows(self, parameter: nn.Parameter, group: Group, factor: float) -> bool:
+        """Whether its gradient named rows, and they are moved; beside them only weight decay moves anything."""
+        gradient = parameter.grad
+        assert gradient is not None
+        fresh = parameter not in self._moments
+        if not gradient.is_sparse or not (fresh or parameter in self._seen):
+            self._seen.pop(parameter, None)  # any row may have moments from now on
+            parameter.grad = gradient.to_dense() if gradient.is_sparse else gradient
+            return False
+        rows, values = summed(gradient)
+        seen = self._seen[parameter] = rows if fresh else torch.unique(torch.cat([self._seen[parameter], rows]))
+        wanted = values.new_zeros(len(seen), values.shape[1])
+        wanted[torch.searchsorted(seen, rows)] = values
+        of = self._of(parameter)
+        weight, mean, square = (x[seen] for x in (parameter, of.mean, of.square))
+        _move([weight], [wanted], [Moments(mean, square, of.step)], group, factor)
+        if group.weight_decay:
+            parameter.mul_(1 - group.lr * factor * group.weight_decay)
+        for whole, part in ((parameter, weight), (of.mean, mean), (of.square, square)):
+            whole[seen] = part
+        return True
+
     def _of(self, parameter: nn.Parameter) -> Moments:
         if parameter not in self._moments:
             step = torch.zeros((), dtype=torch.float32, device=parameter.device)
@@ -96,17 +125,30 @@ class AdamW:
 
 def _lane(apart: Sequence[tuple[Copy, Group]], of: Sequence[Moments], factor: float, lane: int, count: int) -> None:
     """One of `count` equal runs of every weight, which has a gradient in its copy."""
-    cast = torch.empty(PART, dtype=apart[0][0].weight.dtype, device=apart[0][0].weight.device)  # the gradient of a part
+    move = _move_compiled if has_compiled(apart[0][0].weight) else _move_in_parts
     for (copy, group), moments in zip(apart, of, strict=True):
         gradient, size = copy.copied.grad, copy.weight.numel()
         assert gradient is not None
         whole = (copy.weight.detach(), gradient.contiguous(), moments.mean, moments.square, copy.copied.detach())
-        end = size * (lane + 1) // count
-        for at in range(size * lane // count, end, PART):
-            weight, part, mean, square, copied = (x.view(-1)[at : min(at + PART, end)] for x in whole)
-            widened = cast[: len(part)].copy_(part)
-            _fused([weight], [widened], [Moments(mean, square, moments.step)], group, factor)
-            copied.copy_(weight)
+        first, end = (size if k == count else size * k // count // ALIGNED * ALIGNED for k in (lane, lane + 1))
+        run = slice(first, end)
+        move(*(x.view(-1)[run] for x in whole), moments.step, group, factor)
+
+
+def _move_in_parts(weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, copied: Tensor, step: Tensor, group: Group, factor: float) -> None:
+    """Cast, move, cast back, a part after the other."""
+    for w, g, m, v, c in zip(*(torch.split(x, PART) for x in (weight, gradient, mean, square, copied)), strict=True):
+        _fused([w], [g.to(w.dtype)], [Moments(m, v, step)], group, factor)
+        c.copy_(w)
+
+
+def _move_compiled(weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, copied: Tensor, step: Tensor, group: Group, factor: float) -> None:
+    """The same in one pass."""
+    from benchmark.nn.compiled import adamw
+
+    rate, t = group.lr * factor, float(step)
+    numbers = 1 - rate * group.weight_decay, BETA_2, 1 - BETA_1, 1 - BETA_2, rate / (1 - BETA_1**t), math.sqrt(1 - BETA_2**t), EPSILON
+    adamw(*map(array, (weight, gradient, mean, square, copied)), tuple(map(np.float32, numbers)))
 
 
 def _move(weights: Sequence[Tensor], gradients: Sequence[Tensor], of: Sequence[Moments], group: Group, factor: float) -> None:

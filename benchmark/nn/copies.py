@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import cast
@@ -77,11 +77,36 @@ def kept_copies(model: nn.Module) -> Iterator[Copies]:
             found[weight] = Copy(weight)
         module.forward = partial(_linear, module, found[weight])  # type: ignore[method-assign]
         changed.append(module)
+    made = {module.weight: found[module.weight] for module in changed}
+    for module in model.modules():
+        _put_together([made[weight] for child in module.children() if (weight := getattr(child, "weight", None)) in made])
     try:
         yield found
     finally:
         for module in changed:
             del module.forward
+
+
+def _put_together(copies: Sequence[Copy]) -> None:
+    """Make neighbours of the copies of layers of one module, which as a rule read the same: they can be one product."""
+    if len({id(copy) for copy in copies}) < len(copies) or len({copy.weight.shape[1] for copy in copies}) != 1:
+        return
+    whole = torch.cat([copy.copied.detach() for copy in copies])
+    for copy, place in zip(copies, torch.split(whole, [len(copy.weight) for copy in copies]), strict=True):
+        copy.copied = place.detach().requires_grad_()
+
+
+def joined(weights: Sequence[Tensor]) -> Tensor:
+    """Matrices one below the other: where they stand so in memory, as the copies of a module's layers do, without a copy."""
+    first = weights[0]
+    if len(weights) == 1:
+        return first
+    memory, at = first.untyped_storage().data_ptr(), first.data_ptr()
+    for weight in weights:
+        if (weight.untyped_storage().data_ptr(), weight.data_ptr(), weight.shape[1]) != (memory, at, first.shape[1]):
+            return torch.cat(list(weights))
+        at += weight.nbytes
+    return first.as_strided((sum(map(len, weights)), first.shape[1]), first.stride())
 
 
 def _wanted(weight: Tensor) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,14 +36,19 @@ def scaled_masks(shapes: Sequence[tuple[torch.Size, float]], dtype: torch.dtype)
     Args:
         shapes: each with its 0 <= p < 1; None stands for the mask of p = 0.
     """
-    bits = iter(_bits([shape.numel() if p else 0 for shape, p in shapes]))
-    return [_scaled(part, p, dtype).view(shape) if p else None for part, (shape, p) in zip(bits, shapes, strict=True)]
+    masks: list[Tensor | None] = [None] * len(shapes)
+    for share in dict.fromkeys(p for _, p in shapes if p):
+        same = [index for index, (_, p) in enumerate(shapes) if p == share]
+        sizes = [shapes[index][0].numel() for index in same]
+        parts = torch.split(_scaled(_bits(sum(sizes)), share, dtype), sizes)
+        for index, part in zip(same, parts, strict=True):
+            masks[index] = part.view(shapes[index][0])
+    return masks
 
 
 def kept(shape: torch.Size, p: float) -> Tensor:
-    """A bool for each element, False with probability `p`, from torch's own generator."""
-    (bits,) = _bits([shape.numel()])
-    return (bits >= _lowest(p)).view(shape)
+    """A bool for each element, False with probability `p`; torch's generator seeds it."""
+    return (_bits(shape.numel()) >= _lowest(p)).view(shape)
 
 
 def _scaled(bits: Tensor, p: float, dtype: torch.dtype) -> Tensor:
@@ -53,11 +59,10 @@ def _scaled(bits: Tensor, p: float, dtype: torch.dtype) -> Tensor:
     return bits.ge_(_lowest(p)).mul_(int(scale.view(torch.int16))).view(dtype)
 
 
-def _bits(counts: Sequence[int]) -> Sequence[Tensor]:
-    """So many 16-bit random numbers each, drawn at one time."""
-    whole = sum(counts)
-    drawn = torch.empty(-(-whole // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    return torch.split(drawn[:whole], list(counts))
+def _bits(count: int) -> Tensor:
+    """So many random 16-bit numbers: of SFC64, which takes half the time of torch's generator, whose next number seeds it."""
+    drawn = np.random.SFC64(int(torch.randint(2**63 - 1, ()))).random_raw(-(-count // 4))
+    return torch.from_numpy(drawn.view(np.int16))[:count]
 
 
 def _lowest(p: float) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmark.nn.attention import grouped
 from benchmark.nn.block import block, is_plain
 from benchmark.nn.dropout import quicken
 
@@ -40,6 +41,7 @@ def packed_states(model: Any, rows: Sequence[Tensor], first: int) -> Tensor:
     if (projection := getattr(model, "embeddings_project", None)) is not None:  # of ELECTRA
         embedded = projection(embedded)
     states: Tensor = embedded[0]
+    groups = grouped(lengths)
     for layer in model.encoder.layer:
-        states = block(layer, states, lengths)
+        states = block(layer, states, groups)
     return states

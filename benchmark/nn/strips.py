@@ -62,30 +62,43 @@ def cut(lengths: Sequence[int], *, cells: int, reach: Reach, upper: bool = False
         upper: only cells i <= j are wanted, so that columns left of a strip's own are left out.
         lanes: so many share the pieces evenly, and the `cells` that are computed at a time, unless pieces would be small.
     """
-    whole = sum(n * n for n in lengths) // (2 if upper else 1)
+    whole = sum(_wanted(n, reach, upper) for n in lengths)
+    even = lanes > 1 and whole >= lanes * LEAST
     if lanes > 1:
         cells = max(cells // lanes, LEAST)
-        if whole >= lanes * LEAST:
-            turns = math.ceil(whole / (lanes * cells))
-            cells = math.ceil(whole / (lanes * turns))
+    if even:
+        cells = math.ceil(whole / (lanes * math.ceil(whole / (lanes * cells))))
     lowest = max(LOWEST, 16 * reach.rows)
     pieces: list[list[Strip]] = [[]]
-    used = 0
+    used = owned = 0  # cells of the last piece, computed; of all
     for sentence, n in enumerate(lengths):
         first = 0
         while first < n:
             left = max(0, first - reach.columns) if upper else 0
-            fit = (cells - used) // (n - left)
+            # even pieces: what one is short of, or has too much, is the next one's, so that the last is no remnant
+            room = cells * len(pieces) - owned if even else cells - used
+            fit = round(room / (n - left) / LOWEST) * LOWEST if even else room // (n - left)
             if pieces[-1] and fit < min(lowest, n - first):
                 pieces.append([])
                 used = 0
                 continue
-            tall = max(fit - fit % LOWEST or fit, 16 * reach.rows, 1)
-            end = n if fit >= n - first else min(n, first + tall)
+            tall = max(fit - fit % LOWEST or fit, 16 * reach.rows, LOWEST if even else 1)
+            end = n if (fit + LOWEST // 2 if even else fit) >= n - first else min(n, first + tall)
             if upper:
-                end = min(end, first + max(8, n // 8, 4 * reach.rows))  # low strips leave out more of the lower triangle
+                end = min(end, first + _low(n, reach))
             top, bottom = max(0, first - reach.rows), min(n, end + reach.rows)
             pieces[-1].append(Strip(sentence, n, first, end, top, bottom, left))
             used += (bottom - top) * (n - left)
+            owned += pieces[-1][-1].cells
             first = end
     return pieces
+
+
+def _low(n: int, reach: Reach) -> int:
+    """Rows of a strip where only the upper triangle is wanted: low strips leave out more of the lower."""
+    return max(8, n // 8, 4 * reach.rows)
+
+
+def _wanted(n: int, reach: Reach, upper: bool) -> int:
+    """About how many cells the strips of a grid own."""
+    return min(n * n, n * (n + _low(n, reach)) // 2 + n * reach.columns) if upper else n * n

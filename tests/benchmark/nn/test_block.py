@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
+from benchmark.nn.attention import grouped
 from benchmark.nn.block import block, is_plain
 from benchmark.nn.copies import gather, kept_copies
 from benchmark.nn.dropout import scaled_masks
+from tests.benchmark.nn.test_attention import masks_of_sentences
 
 LENGTHS = (3, 1, 5)
 HIDDEN, HEADS = 12, 3
@@ -56,12 +58,14 @@ def test_states_and_gradients_are_those_of_the_formula(states: float, weights: f
     layer = layer_of(torch.float64, states=states, weights=weights)
     x = torch.randn(sum(LENGTHS), HIDDEN, dtype=torch.float64, requires_grad=True)
     torch.manual_seed(5)
-    found = block(layer, x, LENGTHS)
+    found = block(layer, x, grouped(LENGTHS))
     torch.manual_seed(5)
-    sizes = [(x.shape, states)] * 2 + [(torch.Size((HEADS, n, n)), weights) for n in LENGTHS]
+    groups = grouped(LENGTHS)
+    sizes = [(x.shape, states)] * 2 + [(torch.Size((s * HEADS, n, m)), weights) for s, n, m in groups.shapes]
     masks = scaled_masks(sizes, x.dtype)
-    assert [mask is None for mask in masks] == [states == 0] * 2 + [weights == 0] * 3
-    expected = formula(layer, x, masks)
+    assert [mask is None for mask in masks] == [states == 0] * 2 + [weights == 0] * len(groups.groups)
+    of_sentences = masks_of_sentences(LENGTHS, HEADS, masks[2:]) if weights else [None] * len(LENGTHS)
+    expected = formula(layer, x, [*masks[:2], *of_sentences])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     for own, oracle in zip(gradients(found, x, layer), gradients(expected, x, layer), strict=True):
         torch.testing.assert_close(own, oracle, rtol=1e-10, atol=1e-10)
@@ -71,11 +75,11 @@ def test_states_and_gradients_are_those_of_the_formula(states: float, weights: f
 def test_what_is_frozen_gets_no_gradient_and_the_rest_keeps_its_own(frozen: str) -> None:
     layer = layer_of(torch.float64)
     x = torch.randn(sum(LENGTHS), HIDDEN, dtype=torch.float64, requires_grad=True)
-    whole = dict(zip(["x", *(n for n, _ in layer.named_parameters())], gradients(block(layer, x, LENGTHS), x, layer), strict=True))
+    whole = dict(zip(["x", *(n for n, _ in layer.named_parameters())], gradients(block(layer, x, grouped(LENGTHS)), x, layer), strict=True))
     for name, parameter in layer.named_parameters():
         parameter.requires_grad_(frozen not in name)
     names = ["x", *(n for n, p in layer.named_parameters() if p.requires_grad)]
-    for name, own in zip(names, gradients(block(layer, x, LENGTHS), x, layer), strict=True):
+    for name, own in zip(names, gradients(block(layer, x, grouped(LENGTHS)), x, layer), strict=True):
         assert torch.equal(own, whole[name]), name
     assert len(names) < len(whole)
 
@@ -95,7 +99,7 @@ def test_under_autocast_states_are_float32_and_as_near_the_exact_ones_as_torchs_
     x = torch.randn(sum(LENGTHS), HIDDEN, requires_grad=True).double().detach().requires_grad_()
     exact = formula(exact_layer, x, [None] * 5)
     exact_gradients = gradients(exact.float(), x, exact_layer)
-    (found, own), (theirs, their_gradients) = in_bf16(lambda m, x: block(m, x, LENGTHS)), in_bf16(lambda m, x: formula(m, x, [None] * 5))
+    (found, own), (theirs, their_gradients) = in_bf16(lambda m, x: block(m, x, grouped(LENGTHS))), in_bf16(lambda m, x: formula(m, x, [None] * 5))
     assert found.dtype == theirs.dtype == torch.float32
     for mine, other, oracle in zip([found, *own], [theirs, *their_gradients], [exact, *exact_gradients], strict=True):
         scale = float(oracle.abs().max())
@@ -105,14 +109,14 @@ def test_under_autocast_states_are_float32_and_as_near_the_exact_ones_as_torchs_
 def test_kept_copies_give_the_same_numbers_as_casts() -> None:
     def with_copies(layer: BertLayer, x: Tensor) -> tuple[Tensor, list[Tensor | None]]:
         with kept_copies(layer) as copies, torch.autocast("cpu", torch.bfloat16):
-            found = block(layer, x, LENGTHS)
+            found = block(layer, x, grouped(LENGTHS))
             found.square().sum().backward()
             gather(copies)
         return found, [p.grad for p in layer.parameters()]
 
     def with_casts(layer: BertLayer, x: Tensor) -> tuple[Tensor, list[Tensor | None]]:
         with torch.autocast("cpu", torch.bfloat16):
-            found = block(layer, x, LENGTHS)
+            found = block(layer, x, grouped(LENGTHS))
             found.square().sum().backward()
         return found, [p.grad for p in layer.parameters()]
 

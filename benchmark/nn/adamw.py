@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -12,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark.nn.beside import Job, offered
 from benchmark.nn.bits import array, has_compiled
 from benchmark.nn.copies import NONE, Copies, Copy
 from benchmark.nn.lanes import lanes, side_by_side
 from benchmark.nn.rows import summed
 
 PART = 2**18  # elements of a weight that a core moves together: what is cast on the way stays in the cache
+MOVED = 75  # multiplications of a product in bf16 that take as long as to move a weight
 ALIGNED = 64  # elements: runs begin where vectors do
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # torch's own defaults, and those of the paper's runs
 
@@ -75,6 +78,35 @@ class AdamW:
                     self.copies[parameter].fill()
         self._move_with_copies(apart, factor)
 
+    @contextmanager
+    def moving(self, factor: float = 1.0) -> Iterator[None]:
+        """While a gradient is computed that is not to be clipped or added to: weights with a copy may be moved as soon as theirs is there.
+
+        It takes memory's time, and what else is computed takes that of the cores: `benchmark.nn.beside`. `step` moves the rest.
+        """
+        jobs: list[Job] = []
+        handles = []
+        for group in self.groups if torch.get_num_threads() > 1 else ():
+            for parameter in group.parameters:
+                if (copy := self.copies.get(parameter)) is not None:
+                    job = Job(MOVED * parameter.numel(), partial(self._move_whole, copy, group, factor))
+                    handles.append(copy.copied.register_post_accumulate_grad_hook(lambda _, job=job: jobs.append(job)))  # type: ignore[no-untyped-call]
+        try:
+            with offered(jobs):
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @torch.no_grad()
+    def _move_whole(self, copy: Copy, group: Group, factor: float) -> None:
+        """Move a weight and its copy, and forget the gradient."""
+        of = self._of(copy.weight)
+        of.step.add_(1)
+        _move_run(copy, of, group, factor, slice(None))
+        copy.is_filled()
+        copy.copied.grad = None
+
     def forget_gradients(self) -> None:
         """Free them: the next step starts from none."""
         for group in self.groups:
@@ -124,31 +156,35 @@ class AdamW:
 
 
 def _lane(apart: Sequence[tuple[Copy, Group]], of: Sequence[Moments], factor: float, lane: int, count: int) -> None:
-    """One of `count` equal runs of every weight, which has a gradient in its copy."""
-    move = _move_compiled if has_compiled(apart[0][0].weight) else _move_in_parts
+    """One of `count` equal runs of every weight."""
     for (copy, group), moments in zip(apart, of, strict=True):
-        gradient, size = copy.copied.grad, copy.weight.numel()
-        assert gradient is not None
-        whole = (copy.weight.detach(), gradient.contiguous(), moments.mean, moments.square, copy.copied.detach())
+        size = copy.weight.numel()
         first, end = (size if k == count else size * k // count // ALIGNED * ALIGNED for k in (lane, lane + 1))
-        run = slice(first, end)
-        move(*(x.view(-1)[run] for x in whole), moments.step, group, factor)
+        _move_run(copy, moments, group, factor, slice(first, end))
 
 
-def _move_in_parts(weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, copied: Tensor, step: Tensor, group: Group, factor: float) -> None:
-    """Cast, move, cast back, a part after the other."""
-    for w, g, m, v, c in zip(*(torch.split(x, PART) for x in (weight, gradient, mean, square, copied)), strict=True):
-        _fused([w], [g.to(w.dtype)], [Moments(m, v, step)], group, factor)
-        c.copy_(w)
+def _move_run(copy: Copy, of: Moments, group: Group, factor: float, run: slice) -> None:
+    """Move a run of a weight that has a gradient in its copy, and of the copy."""
+    assert copy.copied.grad is not None
+    whole = (copy.weight.detach(), copy.copied.grad.contiguous(), of.mean, of.square, copy.copied.detach())
+    move = _move_compiled if has_compiled(copy.weight) else _move_in_parts
+    move([x.view(-1)[run] for x in whole], of.step, group, factor)
 
 
-def _move_compiled(weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, copied: Tensor, step: Tensor, group: Group, factor: float) -> None:
+def _move_in_parts(run: Sequence[Tensor], step: Tensor, group: Group, factor: float) -> None:
+    """Of a weight, its gradient, its moments and its copy: cast, move, cast back, a part after the other."""
+    for weight, gradient, mean, square, copied in zip(*(torch.split(x, PART) for x in run), strict=True):
+        _fused([weight], [gradient.to(weight.dtype)], [Moments(mean, square, step)], group, factor)
+        copied.copy_(weight)
+
+
+def _move_compiled(run: Sequence[Tensor], step: Tensor, group: Group, factor: float) -> None:
     """The same in one pass."""
     from benchmark.nn.compiled import adamw
 
     rate, t = group.lr * factor, float(step)
     numbers = 1 - rate * group.weight_decay, BETA_2, 1 - BETA_1, 1 - BETA_2, rate / (1 - BETA_1**t), math.sqrt(1 - BETA_2**t), EPSILON
-    adamw(*map(array, (weight, gradient, mean, square, copied)), tuple(map(np.float32, numbers)))
+    adamw(*map(array, run), tuple(map(np.float32, numbers)))
 
 
 def _move(weights: Sequence[Tensor], gradients: Sequence[Tensor], of: Sequence[Moments], group: Group, factor: float) -> None:

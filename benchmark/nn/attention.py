@@ -9,7 +9,10 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from benchmark.nn.primitives import rounded
+
 PADDED = 1 / 3  # of a group's pairs of sub-words, so many more may be computed
+KEYS = 8  # in bf16 so many keys, or a multiple: shapes repeat, and torch takes the gradient of their softmax twice as fast
 FEW = 1024  # pairs that take no longer than to begin another group
 
 
@@ -46,12 +49,16 @@ class Groups:
         return [(g.sentences, g.longest, g.longest) for g in self.groups]
 
 
-def grouped(lengths: Sequence[int]) -> Groups:
-    """Sentences of so many sub-words each, the longest first."""
+def grouped(lengths: Sequence[int], dtype: torch.dtype = torch.float32) -> Groups:
+    """Sentences of so many sub-words each, the longest first; in bf16 padded a little further.
+
+    Args:
+        dtype: of products.
+    """
     starts = [0, *accumulate(lengths)]
     groups, back, used = [], torch.empty(starts[-1], dtype=torch.long), 0
     for members in _members(lengths):
-        longest = lengths[members[0]]
+        longest = rounded(lengths[members[0]], dtype, KEYS)
         place = torch.arange(longest)
         of = torch.tensor([(starts[i], lengths[i]) for i in members])
         real = place < of[:, 1:]

@@ -77,9 +77,9 @@ def kept_copies(model: nn.Module) -> Iterator[Copies]:
             found[weight] = Copy(weight)
         module.forward = partial(_linear, module, found[weight])  # type: ignore[method-assign]
         changed.append(module)
-    made = {module.weight: found[module.weight] for module in changed}
+    made = {id(module): found[cast("nn.Parameter", module.weight)] for module in changed}
     for module in model.modules():
-        _put_together([made[weight] for child in module.children() if (weight := getattr(child, "weight", None)) in made])
+        _put_together([made[id(child)] for child in module.children() if id(child) in made])
     try:
         yield found
     finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -42,13 +44,19 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
         with set_as_caller():
             return job()
 
+    others = [_threads(os.getpid(), len(jobs) - 1).submit(run, job) for job in jobs[1:]]
     try:
-        with ThreadPoolExecutor(len(jobs) - 1) as pool:
-            others = [pool.submit(run, job) for job in jobs[1:]]
-            first = run(jobs[0])
-        return [first, *(other.result() for other in others)]
+        first = run(jobs[0])
     finally:
+        wait(others)
         torch.set_num_threads(cores)  # when all have ended: it is also what threads start with
+    return [first, *(other.result() for other in others)]
+
+
+@cache
+def _threads(process: int, count: int) -> ThreadPoolExecutor:
+    """Kept, for to start a thread takes longer than many a job; a forked process has its own."""
+    return ThreadPoolExecutor(count, "lane")
 
 
 def _caller() -> Callable[[], AbstractContextManager[None]]:

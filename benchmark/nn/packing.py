@@ -41,7 +41,8 @@ def packed_states(model: Any, rows: Sequence[Tensor], first: int) -> Tensor:
     if (projection := getattr(model, "embeddings_project", None)) is not None:  # of ELECTRA
         embedded = projection(embedded)
     states: Tensor = embedded[0]
-    groups = grouped(lengths)
+    device = states.device.type
+    groups = grouped(lengths, torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype)
     for layer in model.encoder.layer:
         states = block(layer, states, groups)
     return states

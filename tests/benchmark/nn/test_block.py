@@ -99,7 +99,10 @@ def test_under_autocast_states_are_float32_and_as_near_the_exact_ones_as_torchs_
     x = torch.randn(sum(LENGTHS), HIDDEN, requires_grad=True).double().detach().requires_grad_()
     exact = formula(exact_layer, x, [None] * 5)
     exact_gradients = gradients(exact.float(), x, exact_layer)
-    (found, own), (theirs, their_gradients) = in_bf16(lambda m, x: block(m, x, grouped(LENGTHS))), in_bf16(lambda m, x: formula(m, x, [None] * 5))
+    (found, own), (theirs, their_gradients) = (
+        in_bf16(lambda m, x: block(m, x, grouped(LENGTHS))),
+        in_bf16(lambda m, x: formula(m, x, [None] * 5)),
+    )
     assert found.dtype == theirs.dtype == torch.float32
     for mine, other, oracle in zip([found, *own], [theirs, *their_gradients], [exact, *exact_gradients], strict=True):
         scale = float(oracle.abs().max())

@@ -40,7 +40,10 @@ def move(net: Words, step: Callable[[int], None], ids: list[Tensor]) -> None:
 @pytest.mark.parametrize("dense_at", [(), (0,), (4,), (2, 5)])
 def test_weights_move_as_under_torchs_dense_adamw_bit_for_bit(decay: float, dense_at: tuple[int, ...]) -> None:
     ours, theirs, ids = Words(), Words(), batches(9)
-    mine, other = AdamW([Group(tuple(ours.parameters()), 1e-2, decay)]), torch.optim.AdamW(theirs.parameters(), lr=1e-2, weight_decay=decay, fused=True)
+    mine, other = (
+        AdamW([Group(tuple(ours.parameters()), 1e-2, decay)]),
+        torch.optim.AdamW(theirs.parameters(), lr=1e-2, weight_decay=decay, fused=True),
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(other, lambda step: step / 3)
 
     def step(number: int) -> None:

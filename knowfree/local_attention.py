@@ -136,7 +136,7 @@ class _Blocks(torch.autograd.Function):
 
 
 class _Mixed(torch.autograd.Function):
-    """What cells take from their neighbours, by `knowfree.compiled`.
+    """What cells take from their neighbours, by `knowfree.compiled.window`.
 
     Shapes:
         projected: [3 x dim, N], without bias [3 x dim]; row: [N]; returns: [dim, N]
@@ -144,7 +144,7 @@ class _Mixed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, projected: Tensor, bias: Tensor, row: Tensor, heads: int, before: int, after: int) -> Tensor:
-        from knowfree.compiled import mix
+        from knowfree.compiled.window import mix
 
         ctx.save_for_backward(projected, bias, row)
         ctx.manner = heads, before, after
@@ -155,7 +155,7 @@ class _Mixed(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *given: Tensor) -> Any:
-        from knowfree.compiled import mix_back
+        from knowfree.compiled.window import mix_back
 
         projected, bias, row = ctx.saved_tensors
         found = torch.empty_like(projected)

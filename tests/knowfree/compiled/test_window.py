@@ -1,7 +1,9 @@
-"""Attention in one pass against torch's blocks, which `test_local_attention` holds against dense attention."""
+"""Attention in one pass against torch's blocks, which `test_local_attention` holds against dense attention; and life without numba."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from knowfree import local_attention
-from knowfree.compiled import TILE
+from knowfree.compiled.window import TILE
 from knowfree.local_attention import LocalAttention
 from tests.neural import randomised
 
@@ -72,3 +74,31 @@ def test_what_is_not_a_number_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = fused(attention, cells, rows_of([8]), True, monkeypatch)[0]
     assert found.isnan().any(1).tolist() == [True] * 6 + [False] * 2  # 2 and those within the window
+
+
+def test_without_numba_methods_are_found_and_bf16_trains() -> None:
+    code = """
+import sys
+sys.modules["numba"] = None  # as where it is not installed
+from benchmark.method import discover
+assert "knowfree" in discover()
+import torch
+from benchmark.nn.copies import kept_copies
+from benchmark.nn.adamw import AdamW, Group
+from knowfree.local_attention import LocalAttention
+attention = LocalAttention(20, heads=2)
+with kept_copies(attention) as copies, torch.autocast("cpu", torch.bfloat16):
+    assert len(copies) == 2
+    optimiser = AdamW([Group(tuple(attention.parameters()), 0.1, 0.0)], copies)
+    before = attention.in_proj.weight.detach().clone()
+    attention(torch.randn(1, 3, 9, 20).bfloat16()).float().square().sum().backward()
+    optimiser.step()
+    assert attention.in_proj.weight.isfinite().all() and not attention.in_proj.weight.equal(before)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_methods_are_found_without_reading_machine_code() -> None:
+    code = "import sys; from benchmark.method import discover; discover(); print('numba' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

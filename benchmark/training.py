@@ -111,7 +111,7 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         accumulate = Accumulator(model, given, copies)
         losses = Losses(given.sample, late=given.device != "cpu")
         # a packed encoder uses its linear weights once a step, in `benchmark.nn.block` alone
-        at_once = recipe.clip is None and cast("Trainable", model).encoder.packs
+        at_once = recipe.clip is None and getattr(cast("Trainable", model).encoder, "packs", False)
         for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
             model.train()
             factor = warmup_and_decay(step - 1, recipe.warmup, total)

@@ -80,7 +80,8 @@ class LocalAttention(nn.Module):
         """`flat` with a channel of all cells after the other."""
         before = 0 if self.one_sided else self.radius
         projected = torch.mm(self.in_proj.weight, cells.t())
-        mixed: Tensor = _Mixed.apply(projected, self.in_proj.bias, row, self.heads, before, self.radius)  # type: ignore[no-untyped-call]
+        bias = self.in_proj.bias.to(torch.promote_types(self.in_proj.bias.dtype, torch.float32))  # its type is what is computed in
+        mixed: Tensor = _Mixed.apply(projected, bias, row, self.heads, before, self.radius)  # type: ignore[no-untyped-call]
         return F.linear(mixed.t(), self.out_proj.weight, self.out_proj.bias)
 
     def _unseen(self, row: Tensor, blocks: int) -> Tensor:

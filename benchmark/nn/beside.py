@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -24,17 +25,18 @@ class Job:
     run: Callable[[], None]
 
 
-_offers: list[list[Job]] = []
+# of this thread: another one that trains has its own
+_offer: ContextVar[list[Job] | None] = ContextVar("_offer", default=None)
 
 
 @contextmanager
 def offered(jobs: list[Job]) -> Iterator[None]:
     """Until the block ends, whoever computes may take from the list what stands there, and do it."""
-    _offers.append(jobs)
+    before = _offer.set(jobs)
     try:
         yield
     finally:
-        _offers.pop()
+        _offer.reset(before)
 
 
 def done_beside(own: Sequence[Job]) -> None:
@@ -42,14 +44,14 @@ def done_beside(own: Sequence[Job]) -> None:
 
     What comes first is chance, so no job may depend on another.
     """
-    others = _offers[-1][:] if _offers else []
-    if not others:
+    offer = _offer.get()
+    if not offer:
         for job in own:
             job.run()
         return
-    _offers[-1].clear()
     # the longest first: at the end there are short ones left to fill up the cores
-    waiting = deque(sorted([*own, *others], key=lambda job: -job.cost))
+    waiting = deque(sorted([*own, *offer], key=lambda job: -job.cost))
+    offer.clear()
 
     def run() -> None:
         while True:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def has_compiled(x: Tensor) -> bool:
-    """Whether machine code can serve a tensor. It is used in bf16 training alone: float32 gives the same bytes without it."""
+    """Whether machine code can serve a tensor. It is used in bf16 alone: float32 gives the same bytes without it."""
     return x.device.type == "cpu" and _has_numba()
 
 

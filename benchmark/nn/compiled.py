@@ -49,7 +49,9 @@ def fused(typing_context, x, y, z):
 
 @njit(**PLAIN, cache=True)
 def adamw(weight: Any, gradient: Any, mean: Any, square: Any, copy: Any, numbers: Any) -> None:
-    """Move a run of a weight, and its copy in bf16: bit for bit what torch's fused kernel does of the widened gradient.
+    """Move a run of a weight, and its copy in bf16: what torch's fused kernel does of the widened gradient.
+
+    Bit for bit where torch computes in vectors; the last elements of a size that is no multiple of 16 it rounds otherwise.
 
     Args:
         numbers: 1 - rate x decay, beta 2, 1 - beta 1, 1 - beta 2, rate / (1 - beta 1^t), sqrt(1 - beta 2^t), epsilon.

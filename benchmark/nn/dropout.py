@@ -46,11 +46,6 @@ def scaled_masks(shapes: Sequence[tuple[torch.Size, float]], dtype: torch.dtype)
     return masks
 
 
-def kept(shape: torch.Size, p: float) -> Tensor:
-    """A bool for each element, False with probability `p`; torch's generator seeds it."""
-    return (_bits(shape.numel()) >= _lowest(p)).view(shape)
-
-
 def _scaled(bits: Tensor, p: float, dtype: torch.dtype) -> Tensor:
     scale = torch.ones((), dtype=dtype).div_(1 - p)
     if dtype != torch.bfloat16:

@@ -32,6 +32,8 @@ def summed(gradient: Tensor) -> tuple[Tensor, Tensor]:
         gradient: [table, hidden]; returns: [rows], [rows, hidden]
     """
     read, values = gradient._indices()[0], gradient._values()
+    if gradient.is_coalesced():
+        return read, values
     rows, place = torch.unique(read, return_inverse=True)
     return rows, values.new_zeros(len(rows), values.shape[1]).index_add_(0, place, values)
 

@@ -20,6 +20,7 @@ from benchmark.nn.compiled import PLAIN, narrowed, widened
 
 TILE = 512  # cells whose buffers fit a core's second cache
 NEVER = -1e30  # a score whose weight is 0
+# What is cached is compiled anew when this file changes, not when `benchmark.nn.compiled` does: after a change there, touch this one.
 INSIDE = PLAIN | {"inline": "always", "fastmath": {"contract", "nsz", "arcp"}}
 MANNER = INSIDE | {"inline": "never", "cache": True}
 
@@ -205,7 +206,7 @@ def mix_back(projected: Any, bias: Any, row: Any, heads: int, before: int, after
     count, size, reach, kind = len(row), len(given) // heads, before + after + 1, bias.dtype
     dim = size * heads
     scale, low, none = kind.type(1 / math.sqrt(size)), kind.type(NEVER), np.zeros(dim, kind)
-    wide = TILE + -(-(reach - 1) // 16) * 16  # queries that see a key of the tile
+    wide = TILE + -(-(reach - 1) // 16) * 16  # queries that see a key of the tile, and a few more: whole vectors of them
     query, gradient = np.empty((size, wide), kind), np.empty((size, wide), kind)
     key, value = np.empty((size, wide + reach), kind), np.empty((size, wide + reach), kind)
     weights, of_scores, seen = np.empty((reach, wide), kind), np.empty((reach, wide), kind), np.empty((reach, wide), kind)

@@ -66,6 +66,17 @@ def test_an_offer_ends_with_its_block_whatever_happens() -> None:
     assert len(jobs) == 1
 
 
+def test_another_thread_takes_nothing() -> None:
+    jobs = [Job(1, lambda: None)]
+    with offered(jobs):
+        other = threading.Thread(target=done_beside, args=([],))
+        other.start()
+        other.join()
+        assert len(jobs) == 1
+        done_beside([])
+    assert jobs == []
+
+
 def model(kind: str, directory: Path) -> Any:
     torch.manual_seed(1)
     return KnowFREE(load_encoder(EncoderSpec(pretrained(kind, directory))), TARGETS, size=12, biaffine_heads=2, attention_heads=3)

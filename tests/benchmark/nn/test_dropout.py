@@ -6,11 +6,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
-from benchmark.nn.dropout import Dropout, kept, quicken
+from benchmark.nn.dropout import Dropout, quicken, scaled_masks
 
 P = 0.1
+
+
+def kept(shape: torch.Size, p: float) -> Tensor:
+    (mask,) = scaled_masks([(shape, p)], torch.float64)
+    assert mask is not None
+    return mask != 0
 
 
 def test_elements_are_dropped_with_the_probability_and_independently() -> None:

@@ -57,6 +57,18 @@ def test_bf16_is_as_near_the_exact_numbers_as_torchs(monkeypatch: pytest.MonkeyP
         assert 0 < far < 1.2 * theirs + 1e-6
 
 
+def test_weights_in_bf16_are_computed_with_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    attention = LocalAttention(DIM, heads=2).bfloat16()
+    torch.nn.init.normal_(attention.in_proj.bias)
+    row, cells = rows_of(UNEVEN), torch.randn(sum(UNEVEN), DIM).bfloat16()
+    found = fused(attention, cells, row, True, monkeypatch)
+    exact = fused(attention.double(), cells.double(), row, False, monkeypatch)
+    for own, oracle in zip(found, exact, strict=True):
+        assert own.dtype == torch.bfloat16
+        assert float((own.double() - oracle).norm() / oracle.norm()) < 0.02
+
+
 @pytest.mark.parametrize(("dtype", "wanted"), [(torch.float32, False), (torch.float64, False), (torch.bfloat16, True)])
 def test_it_serves_bf16_alone(dtype: torch.dtype, wanted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []

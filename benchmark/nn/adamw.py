@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from benchmark.nn.lanes import lanes, side_by_side
 from benchmark.nn.rows import summed
 
 PART = 2**18  # elements of a weight that a core moves together: what is cast on the way stays in the cache
-MOVED = 75  # multiplications of a product in bf16 that take as long as to move a weight
+MOVED, DECAYED = 75, 20  # multiplications of a product in bf16 that take as long as to move a weight, or to decay it
 ALIGNED = 64  # elements: runs begin where vectors do
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # torch's own defaults, and those of the paper's runs
 
@@ -57,6 +57,7 @@ class AdamW:
         self.copies = copies
         self._moments: dict[nn.Parameter, Moments] = {}
         self._seen: dict[nn.Parameter, Tensor] = {}  # rows that ever had a gradient, sorted: the moments of others are zero
+        self._decayed: set[nn.Parameter] = set()  # before the step that moves them
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
@@ -70,9 +71,11 @@ class AdamW:
                     apart.append((copy, group))
                 elif copy is not None:
                     copy.gather()
-                if parameter.grad is not None and not self._moves_rows(parameter, group, factor):
+                if parameter in self._decayed:
+                    self._move_decayed(parameter, group, factor)
+                elif parameter.grad is not None and not self._moves_rows(parameter, group, factor):
                     moved.append(parameter)
-            _move(moved, [p.grad for p in moved if p.grad is not None], [self._of(p) for p in moved], group, factor)
+            self._move(moved, group, factor)
             for parameter in moved:
                 if parameter in self.copies:
                     self.copies[parameter].fill()
@@ -82,9 +85,10 @@ class AdamW:
     def moving(self, factor: float = 1.0) -> Iterator[None]:
         """While a gradient is computed that is not to be clipped or added to: weights with a copy may be moved as soon as theirs is there.
 
-        It takes memory's time, and what else is computed takes that of the cores: `benchmark.nn.beside`. `step` moves the rest.
+        Tables whose rows are read may decay before theirs comes. Either takes memory's time, and what else is computed takes
+        that of the cores: `benchmark.nn.beside`. `step` moves the rest.
         """
-        jobs: list[Job] = []
+        jobs = self._decays(factor) if torch.get_num_threads() > 1 else []
         handles = []
         for group in self.groups if torch.get_num_threads() > 1 else ():
             for parameter in group.parameters:
@@ -107,6 +111,22 @@ class AdamW:
         copy.is_filled()
         copy.copied.grad = None
 
+    def _decays(self, factor: float) -> list[Job]:
+        """The weight decay of tables, part after part. Nothing but rows of them is read, so no gradient depends on it any more."""
+        return [
+            Job(DECAYED * part.numel(), partial(self._decay, parameter, part, 1 - group.lr * factor * group.weight_decay))
+            for group in self.groups
+            if group.weight_decay
+            for parameter in group.parameters
+            if parameter in self._seen
+            for part in torch.split(parameter.detach().view(-1), 8 * PART)
+        ]
+
+    @torch.no_grad()
+    def _decay(self, parameter: nn.Parameter, part: Tensor, factor: float) -> None:
+        part.mul_(factor)
+        self._decayed.add(parameter)  # who does one of its parts does all of them: `done_beside`
+
     def forget_gradients(self) -> None:
         """Free them: the next step starts from none."""
         for group in self.groups:
@@ -125,6 +145,16 @@ class AdamW:
         side_by_side([partial(_lane, apart, of, factor, k, count) for k in range(count)])
         for copy, _ in apart:
             copy.is_filled()
+
+    def _move_decayed(self, parameter: nn.Parameter, group: Group, factor: float) -> None:
+        """A table that has decayed; that none of its rows were read this time is a gradient of zero."""
+        self._decayed.remove(parameter)
+        if parameter.grad is None:
+            none = parameter.new_zeros(0, parameter.shape[1])
+            parameter.grad = torch.sparse_coo_tensor(torch.empty(1, 0, dtype=torch.long), none, parameter.shape, check_invariants=False)
+        bare = replace(group, weight_decay=0.0)
+        if not self._moves_rows(parameter, bare, factor):
+            self._move([parameter], bare, factor)
 
     def _moves_rows(self, parameter: nn.Parameter, group: Group, factor: float) -> bool:
         """Whether its gradient named rows, and they are moved; beside them only weight decay moves anything."""
@@ -147,6 +177,10 @@ class AdamW:
         for whole, part in ((parameter, weight), (of.mean, mean), (of.square, square)):
             whole[seen] = part
         return True
+
+    def _move(self, parameters: Sequence[nn.Parameter], group: Group, factor: float) -> None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        _move(parameters, gradients, [self._of(p) for p in parameters], group, factor)
 
     def _of(self, parameter: nn.Parameter) -> Moments:
         if parameter not in self._moments:

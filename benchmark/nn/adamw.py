@@ -214,7 +214,7 @@ def _move_in_parts(run: Sequence[Tensor], step: Tensor, group: Group, factor: fl
 
 def _move_compiled(run: Sequence[Tensor], step: Tensor, group: Group, factor: float) -> None:
     """The same in one pass."""
-    from benchmark.nn.compiled import adamw
+    from benchmark.nn.compiled.adamw import adamw
 
     rate, t = group.lr * factor, float(step)
     numbers = 1 - rate * group.weight_decay, BETA_2, 1 - BETA_1, 1 - BETA_2, rate / (1 - BETA_1**t), math.sqrt(1 - BETA_2**t), EPSILON

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark.nn.bits import array, has_compiled
+
 LEVELS = 2**16  # a mask is drawn with 16 random bits an element, four elements a 64-bit number
 
 
@@ -40,24 +42,34 @@ def scaled_masks(shapes: Sequence[tuple[torch.Size, float]], dtype: torch.dtype)
     for share in dict.fromkeys(p for _, p in shapes if p):
         same = [index for index, (_, p) in enumerate(shapes) if p == share]
         sizes = [shapes[index][0].numel() for index in same]
-        parts = torch.split(_scaled(_bits(sum(sizes)), share, dtype), sizes)
+        parts = torch.split(_scaled(sum(sizes), share, dtype), sizes)
         for index, part in zip(same, parts, strict=True):
             masks[index] = part.view(shapes[index][0])
     return masks
 
 
-def _scaled(bits: Tensor, p: float, dtype: torch.dtype) -> Tensor:
+def _scaled(count: int, p: float, dtype: torch.dtype) -> Tensor:
     scale = torch.ones((), dtype=dtype).div_(1 - p)
     if dtype != torch.bfloat16:
-        return (bits >= _lowest(p)).to(dtype).mul_(scale)
+        return (_bits(count) >= _lowest(p)).to(dtype).mul_(scale)
+    mask = torch.empty(count, dtype=dtype)
+    if has_compiled(mask):
+        from benchmark.nn.compiled.masks import COUNTER, LANES, fill
+
+        fill(array(mask), np.uint16(_lowest(p) + LEVELS // 2), array(scale[None])[0], _generator().random_raw(COUNTER + LANES))
+        return mask
     # as long as the random number: to write the bits of the scale into it takes a fifth of the time of a comparison and a cast
-    return bits.ge_(_lowest(p)).mul_(int(scale.view(torch.int16))).view(dtype)
+    return _bits(count).ge_(_lowest(p)).mul_(int(scale.view(torch.int16))).view(dtype)
 
 
 def _bits(count: int) -> Tensor:
-    """So many random 16-bit numbers: of SFC64, which takes half the time of torch's generator, whose next number seeds it."""
-    drawn = np.random.SFC64(int(torch.randint(2**63 - 1, ()))).random_raw(-(-count // 4))
-    return torch.from_numpy(drawn.view(np.int16))[:count]
+    """So many random 16-bit numbers."""
+    return torch.from_numpy(_generator().random_raw(-(-count // 4)).view(np.int16))[:count]
+
+
+def _generator() -> np.random.SFC64:
+    """It takes half the time of torch's, whose next number seeds it."""
+    return np.random.SFC64(int(torch.randint(2**63 - 1, ())))
 
 
 def _lowest(p: float) -> int:

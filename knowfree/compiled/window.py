@@ -16,13 +16,11 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from benchmark.nn.compiled import PLAIN, narrowed, widened
+from benchmark.nn.compiled.bf16 import CACHED, INSIDE, narrowed, widened
 
 TILE = 512  # cells whose buffers fit a core's second cache
 NEVER = -1e30  # a score whose weight is 0
-# What is cached is compiled anew when this file changes, not when `benchmark.nn.compiled` does: after a change there, touch this one.
-INSIDE = PLAIN | {"inline": "always", "fastmath": {"contract", "nsz", "arcp"}}
-MANNER = INSIDE | {"inline": "never", "cache": True}
+LOOSE = {"fastmath": {"contract", "nsz", "arcp"}}
 
 
 def _exp(x):
@@ -52,7 +50,7 @@ def _exp_of(x):
     return of_float32
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _load(into: Any, rows: Any, bias: Any, channel: int, start: int) -> None:
     """Channels from `channel` on of cells from `start` on, with their bias; 0 where no cell is."""
     size, wide = into.shape
@@ -66,13 +64,13 @@ def _load(into: Any, rows: Any, bias: Any, channel: int, start: int) -> None:
             inner[e] = widened(row[e]) + more
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _store(into: Any, x: Any) -> None:
     for e in range(len(into)):
         into[e] = narrowed(x[e], into[e])
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _see(into: Any, row: Any, start: int, before: int) -> None:
     """1 where a query of the tile sees the key at each offset, else 0. A cell of no row sees itself."""
     reach, wide = into.shape
@@ -83,7 +81,7 @@ def _see(into: Any, row: Any, start: int, before: int) -> None:
             into[o, e] = 1 if o == before or (inside and row[i] >= 0 and row[i] == row[j]) else 0
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _products(into: Any, of_query: Any, of_key: Any) -> None:
     """Sum over channels of a query's number and that of the key at each offset."""
     reach, wide = into.shape
@@ -103,7 +101,7 @@ def _products(into: Any, of_query: Any, of_key: Any) -> None:
                 sums[e] += q[e] * k[e]
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _softmax(scores: Any, seen: Any, scale: Any, low: Any, work: Any) -> None:
     """Over the offsets, in place."""
     reach, wide = scores.shape
@@ -130,7 +128,7 @@ def _softmax(scores: Any, seen: Any, scale: Any, low: Any, work: Any) -> None:
             s[e] *= work[e]
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _softmax_back(gradient: Any, weights: Any, scale: Any, work: Any) -> None:
     """In place: from the gradient of the weights to that of the scores before scaling."""
     reach, wide = weights.shape
@@ -145,7 +143,7 @@ def _softmax_back(gradient: Any, weights: Any, scale: Any, work: Any) -> None:
             g[e] = (g[e] - work[e]) * w[e] * scale
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _to_queries(into: Any, weights: Any, of_key: Any, work: Any, skip: int) -> None:
     """Sum over offsets of a weight and the key's number there; the first query is `skip` behind the first that has weights."""
     work[:] = 0
@@ -156,7 +154,7 @@ def _to_queries(into: Any, weights: Any, of_key: Any, work: Any, skip: int) -> N
     _store(into, work)
 
 
-@njit(**INSIDE)
+@njit(**INSIDE, **LOOSE)
 def _to_keys(into: Any, weights: Any, of_query: Any, work: Any) -> None:
     """Sum over the queries that see a key of their weight and number; the first query is that which sees the first key last."""
     last = len(weights) - 1
@@ -168,7 +166,7 @@ def _to_keys(into: Any, weights: Any, of_query: Any, work: Any) -> None:
     _store(into, work)
 
 
-@njit(**MANNER)
+@njit(**CACHED, **LOOSE)
 def mix(projected: Any, bias: Any, row: Any, heads: int, before: int, after: int, mixed: Any) -> None:
     """Fill `mixed`: what every cell takes from those of its row from `before` to its left until `after` to its right.
 
@@ -196,7 +194,7 @@ def mix(projected: Any, bias: Any, row: Any, heads: int, before: int, after: int
                 _to_queries(mixed[channel + d, start:end], weights, value[d], work, 0)
 
 
-@njit(**MANNER)
+@njit(**CACHED, **LOOSE)
 def mix_back(projected: Any, bias: Any, row: Any, heads: int, before: int, after: int, given: Any, found: Any) -> None:
     """Fill `found` with the gradient of `projected`, from that of `mixed`; weights are computed again.
 

@@ -1,14 +1,16 @@
-"""Machine code by numba (extra `compiled`): bf16, which numba lacks, as 16-bit integers; and AdamW in one pass over memory."""
+"""bf16, which numba lacks, as 16-bit integers; and manners of compiling."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
 
+# A cached function is compiled anew when its own file changes, not when one that it imports from does: after a change here, touch those.
 PLAIN = {"nogil": True, "error_model": "numpy"}
+CACHED = PLAIN | {"cache": True}
+INSIDE = PLAIN | {"inline": "always"}
+QUICK = {"fastmath": {"contract", "nsz", "arcp", "reassoc"}}  # sums in any order, so that they are made of vectors
 
 
 def widened(x):
@@ -45,23 +47,3 @@ def _narrowed(x, like):
 def fused(typing_context, x, y, z):
     """x y + z, rounded once."""
     return x(x, y, z), lambda context, builder, signature, arguments: builder.fma(*arguments)
-
-
-@njit(**PLAIN, cache=True)
-def adamw(weight: Any, gradient: Any, mean: Any, square: Any, copy: Any, numbers: Any) -> None:
-    """Move a run of a weight, and its copy in bf16: what torch's fused kernel does of the widened gradient.
-
-    Bit for bit where torch computes in vectors; the last elements of a size that is no multiple of 16 it rounds otherwise.
-
-    Args:
-        numbers: 1 - rate x decay, beta 2, 1 - beta 1, 1 - beta 2, rate / (1 - beta 1^t), sqrt(1 - beta 2^t), epsilon.
-    """
-    decay, beta, first, second, rate, root, epsilon = numbers
-    for i in range(len(weight)):
-        g = widened(gradient[i])
-        m = fused(first, g - mean[i], mean[i])
-        v = fused(second * g, g, square[i] * beta)
-        mean[i], square[i] = m, v
-        w = weight[i] * decay - rate * m / (np.sqrt(v) / root + epsilon)
-        weight[i] = w
-        copy[i] = narrowed(w, copy[i])

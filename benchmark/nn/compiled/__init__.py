@@ -1,0 +1,1 @@
+"""Machine code by numba (extra `compiled`): what torch does in many passes over memory, in one."""

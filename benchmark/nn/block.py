@@ -26,14 +26,16 @@ WEIGHTS = 16  # of a block: weight and bias of six linear layers and of two norm
 PROJECTIONS = 3  # the first three of the linear layers, to queries, keys and values
 
 
+Masks = Sequence[Tensor | None]  # of the states that attention and feed-forward layer add, then of the attention of each group
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a block does besides its weights: sentences, heads, shares that are dropped, epsilons of the norms."""
+    """What a block does besides its weights: sentences, heads, what is dropped, epsilons of the norms."""
 
     groups: Groups
     heads: int
-    of_weights: float
-    of_states: tuple[float, float]
+    masks: Masks
     epsilons: tuple[float, float]
 
 
@@ -44,7 +46,19 @@ def is_plain(config: Any) -> bool:
     return all(getattr(config, k, None) == v for k, v in wanted.items()) and not any(getattr(config, k, False) for k in unwanted)
 
 
-def block(layer: Any, x: Tensor, groups: Groups) -> Tensor:
+def masks_of(layers: Sequence[Any], x: Tensor, groups: Groups) -> list[Masks]:
+    """What each of a model's layers drops of states like `x`; drawn for all at once, for to begin takes longer than to go on."""
+    dtype = product_type(x)
+    sizes = []
+    for layer in layers:
+        sizes += [(x.shape, _share(part.dropout)) for part in (layer.attention.output, layer.output)]
+        inner = layer.attention.self
+        sizes += [(torch.Size((s * inner.num_attention_heads, n, m)), _share(inner.dropout)) for s, n, m in groups.shapes]
+    masks, each = scaled_masks(sizes, dtype), 2 + len(groups.groups)
+    return [masks[at : at + each] for at in range(0, len(masks), each)]
+
+
+def block(layer: Any, x: Tensor, groups: Groups, masks: Masks) -> Tensor:
     """What a layer of transformers' BERT, ELECTRA or RoBERTa gives, each sentence attending to itself alone.
 
     Under autocast products are in its type, states and norms in that of `x`, as transformers' own are.
@@ -55,13 +69,7 @@ def block(layer: Any, x: Tensor, groups: Groups) -> Tensor:
     inner, after, last = layer.attention.self, layer.attention.output, layer.output
     linear = (inner.query, inner.key, inner.value, after.dense, layer.intermediate.dense, last.dense)
     norms = (after.LayerNorm, last.LayerNorm)
-    shape = Shape(
-        groups,
-        inner.num_attention_heads,
-        _share(inner.dropout),
-        (_share(after.dropout), _share(last.dropout)),
-        (norms[0].eps, norms[1].eps),
-    )
+    shape = Shape(groups, inner.num_attention_heads, masks, (norms[0].eps, norms[1].eps))
     weights = [tensor for module in linear for tensor in (multiplied(module), module.bias)]
     found: Tensor = _Block.apply(x, shape, *weights, *(t for n in norms for t in (n.weight, n.bias)))  # type: ignore[no-untyped-call]
     return found
@@ -69,6 +77,12 @@ def block(layer: Any, x: Tensor, groups: Groups) -> Tensor:
 
 def _share(dropout: nn.Dropout) -> float:
     return dropout.p if dropout.training else 0.0
+
+
+def product_type(x: Tensor) -> torch.dtype:
+    """Of products of states like `x`, as autocast is set."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) and x.dtype != torch.float64 else x.dtype
 
 
 class _Block(torch.autograd.Function):
@@ -80,16 +94,15 @@ class _Block(torch.autograd.Function):
             (*projections, out, wide, narrow), (first, second) = _paired(weights)
             low = out[0].dtype  # of products
             states = x.to(low)
-            masks = _masks(x.shape, shape, low)
             projected = _linear(states, joined([w for w, _ in projections]), torch.cat([b for _, b in projections]))
-            mixed, attention = attend(shape.groups, shape.heads, projected, masks[2:])
-            a, after_attention = _norm_of_sum(x, dropped(_linear(mixed, *out), masks[0]), *first, shape.epsilons[0])
+            mixed, attention = attend(shape.groups, shape.heads, projected, shape.masks[2:])
+            a, after_attention = _norm_of_sum(x, dropped(_linear(mixed, *out), shape.masks[0]), *first, shape.epsilons[0])
             states_2 = a.to(low)
             hidden = _linear(states_2, *wide)
             active = F.gelu(hidden)
-            b, after_all = _norm_of_sum(a, dropped(_linear(active, *narrow), masks[1]), *second, shape.epsilons[1])
+            b, after_all = _norm_of_sum(a, dropped(_linear(active, *narrow), shape.masks[1]), *second, shape.epsilons[1])
             ctx.shape = shape
-            ctx.save_for_backward(*weights, states, mixed, *after_attention, states_2, hidden, active, *after_all, *masks, *attention)
+            ctx.save_for_backward(*weights, states, mixed, *after_attention, states_2, hidden, active, *after_all, *attention)
             return b
 
     @staticmethod
@@ -97,9 +110,8 @@ class _Block(torch.autograd.Function):
     def backward(ctx: Any, *given: Tensor) -> Any:
         saved: tuple[Tensor, ...] = ctx.saved_tensors
         weights, saved = saved[:WEIGHTS], saved[WEIGHTS:]
-        states, mixed, sum_1, mean_1, scale_1, states_2, hidden, active, sum_2, mean_2, scale_2, mask_1, mask_2, *more = saved
+        states, mixed, sum_1, mean_1, scale_1, states_2, hidden, active, sum_2, mean_2, scale_2, *attention = saved
         shape: Shape = ctx.shape
-        kept = 2 * len(shape.groups.groups)
         pairs, (first, second) = _paired(weights)
         low, wanted = states.dtype, ctx.needs_input_grad[2:]
         found: list[Tensor | None] = [None] * len(weights)
@@ -127,11 +139,11 @@ class _Block(torch.autograd.Function):
             return inner
 
         at_sum = through_norm(1, given[0], (sum_2, mean_2, scale_2), *second)
-        gradient = back([5], dropped(at_sum.to(low), mask_2), active)
+        gradient = back([5], dropped(at_sum.to(low), shape.masks[1]), active)
         gradient = back([4], aten.gelu_backward(gradient, hidden), states_2)
         at_sum = through_norm(0, at_sum + gradient, (sum_1, mean_1, scale_1), *first)
-        gradient = back([3], dropped(at_sum.to(low), mask_1), mixed)
-        projected = attend_back(shape.groups, shape.heads, gradient, more[-kept:], more[:-kept])
+        gradient = back([3], dropped(at_sum.to(low), shape.masks[0]), mixed)
+        projected = attend_back(shape.groups, shape.heads, gradient, attention, shape.masks[2:])
         of_states = back(range(PROJECTIONS), projected, states)
         done_beside(jobs)
         return at_sum + of_states, None, *found
@@ -152,10 +164,3 @@ def _norm_of_sum(x: Tensor, more: Tensor, weight: Tensor, bias: Tensor, epsilon:
     total = x + more
     found, mean, scale = torch.native_layer_norm(total, total.shape[-1:], weight, bias, epsilon)
     return found, (total, mean, scale)
-
-
-def _masks(states: torch.Size, shape: Shape, dtype: torch.dtype) -> list[Tensor | None]:
-    """Of the states that attention and feed-forward layer add, then of the attention of each group."""
-    sizes = [(states, shape.of_states[0]), (states, shape.of_states[1])]
-    sizes += [(torch.Size((sentences * shape.heads, n, m)), shape.of_weights) for sentences, n, m in shape.groups.shapes]
-    return scaled_masks(sizes, dtype)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.nn.attention import grouped
-from benchmark.nn.block import block, is_plain
+from benchmark.nn.block import block, is_plain, masks_of, product_type
 from benchmark.nn.dropout import quicken
 
 # Families that read positions from where they are told to and are built of the same blocks. Others are padded.
@@ -41,8 +41,8 @@ def packed_states(model: Any, rows: Sequence[Tensor], first: int) -> Tensor:
     if (projection := getattr(model, "embeddings_project", None)) is not None:  # of ELECTRA
         embedded = projection(embedded)
     states: Tensor = embedded[0]
-    device = states.device.type
-    groups = grouped(lengths, torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype)
-    for layer in model.encoder.layer:
-        states = block(layer, states, groups)
+    groups = grouped(lengths, product_type(states))
+    layers = list(model.encoder.layer)
+    for layer, masks in zip(layers, masks_of(layers, states, groups), strict=True):
+        states = block(layer, states, groups, masks)
     return states

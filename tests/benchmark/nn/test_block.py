@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
-from benchmark.nn.attention import grouped
-from benchmark.nn.block import block, is_plain
+from benchmark.nn import block as blocks
+from benchmark.nn.attention import Groups, grouped
+from benchmark.nn.block import is_plain, masks_of
 from benchmark.nn.copies import gather, kept_copies
 from benchmark.nn.dropout import scaled_masks
 from tests.benchmark.nn.test_attention import masks_of_sentences
@@ -21,6 +22,11 @@ from tests.benchmark.nn.test_attention import masks_of_sentences
 LENGTHS = (3, 1, 5)
 HIDDEN, HEADS = 12, 3
 CONFIG = {"hidden_size": HIDDEN, "num_attention_heads": HEADS, "intermediate_size": 20}
+
+
+def block(layer: BertLayer, x: Tensor, groups: Groups) -> Tensor:
+    (masks,) = masks_of([layer], x, groups)
+    return blocks.block(layer, x, groups, masks)
 
 
 def layer_of(dtype: torch.dtype, *, states: float = 0.0, weights: float = 0.0) -> BertLayer:

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from benchmark.nn.bits import array, has_compiled
+from benchmark.nn.norm import norm_sum
 from benchmark.nn.span_grid import STD, grid_mask
 from benchmark.nn.strips import Reach, Strip
 from benchmark.nn.transfer import sent
@@ -197,5 +198,4 @@ class LocalFusion(nn.Module):
         widths = torch.tensor([s.width for s in strips for _ in range(s.end - s.first)])
         row = torch.arange(len(widths)).repeat_interleave(widths)
         row = sent(F.pad(row, (0, len(scores) - len(row)), value=-1), scores.device)
-        fused: Tensor = self.norm(self.attention.flat(scores, row))
-        return scores + fused
+        return norm_sum(self.norm, self.attention.flat(scores, row), scores)

@@ -162,24 +162,3 @@ def _with_one(x: Tensor) -> Tensor:
 def grid_mask(keep: Tensor) -> Tensor:
     """Cells whose two words exist: [batch, n] -> [batch, n, n]."""
     return keep[:, :, None] & keep[:, None, :]
-
-
-def grid_loss(logits: Tensor, cells: Tensor | None, gold: tuple[Tensor, ...], weights: Tensor) -> Tensor:
-    """Binary cross-entropy of every cell and channel, weighted by channel, summed.
-
-    BCE(x, y) = softplus(x) - x y: a sum over all cells minus a sum over the few positive ones, so that no dense target
-    is ever built.
-
-    Shapes:
-        logits: [..., K], taken to float32 at least
-        cells: [...] bool, False where a cell does not count; None: all count
-        gold: one index tensor [m] a dimension of logits, channels last
-        weights: [K]
-    """
-    with torch.autocast(logits.device.type, enabled=False):
-        x = logits if logits.dtype == torch.float64 else logits.float()
-        weights = weights.to(x.dtype)
-        everywhere = F.softplus(x) @ weights
-        if cells is not None:
-            everywhere = everywhere.masked_fill(~cells, 0.0)
-        return everywhere.sum() - (x[gold] * weights[gold[-1]]).sum()

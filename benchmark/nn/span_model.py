@@ -16,7 +16,8 @@ from benchmark.nn.decoding import Clashes, decode_grid
 from benchmark.nn.encoder import Batch, Window, WordEncoder
 from benchmark.nn.labels import gold_cells, loss_weights, prior_bias
 from benchmark.nn.lanes import lanes, share, side_by_side
-from benchmark.nn.span_grid import STD, Factors, SpanGrid, grid_loss, grid_mask
+from benchmark.nn.loss import grid_loss
+from benchmark.nn.span_grid import STD, Factors, SpanGrid, grid_mask
 from benchmark.nn.streaming import streamed
 from benchmark.nn.strips import Reach, Strip, cut
 from benchmark.nn.transfer import sent

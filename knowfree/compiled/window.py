@@ -13,41 +13,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
+from numba import njit
 
 from benchmark.nn.compiled.bf16 import CACHED, INSIDE, narrowed, widened
+from benchmark.nn.compiled.functions import exp
 
 TILE = 512  # cells whose buffers fit a core's second cache
 NEVER = -1e30  # a score whose weight is 0
 LOOSE = {"fastmath": {"contract", "nsz", "arcp"}}
-
-
-def _exp(x):
-    """e^x of x <= 0."""
-    raise NotImplementedError
-
-
-@overload(_exp, inline="always")
-def _exp_of(x):
-    if x != types.float32:
-        return lambda x: math.exp(x)
-
-    def of_float32(x):
-        """By Cody and Waite's reduction and the polynomial of Cephes' `expf`: plain arithmetic, of which vectors are made."""
-        x = max(x, np.float32(-87.0))
-        n = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
-        f = (x - n * np.float32(0.693359375)) - n * np.float32(-2.12194440e-4)
-        p = np.float32(1.9875691500e-4)
-        p = p * f + np.float32(1.3981999507e-3)
-        p = p * f + np.float32(8.3334519073e-3)
-        p = p * f + np.float32(4.1665795894e-2)
-        p = p * f + np.float32(1.6666665459e-1)
-        p = p * f + np.float32(5.0000001201e-1)
-        p = p * f * f + f + np.float32(1.0)
-        return p * np.int32(np.int32(np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
-
-    return of_float32
 
 
 @njit(**INSIDE, **LOOSE)
@@ -114,7 +87,7 @@ def _softmax(scores: Any, seen: Any, scale: Any, low: Any, work: Any) -> None:
     for o in range(reach):
         s, ok = scores[o], seen[o]
         for e in range(wide):
-            s[e] = _exp(s[e] - work[e]) * ok[e]
+            s[e] = exp(s[e] - work[e]) * ok[e]
     work[:] = 0
     for o in range(reach):
         s = scores[o]

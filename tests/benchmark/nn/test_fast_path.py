@@ -14,7 +14,8 @@ from benchmark.method import EncoderSpec
 from benchmark.nn import span_grid, strips
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder
 from benchmark.nn.labels import gold_cells
-from benchmark.nn.span_grid import SpanGrid, grid_loss
+from benchmark.nn.loss import grid_loss
+from benchmark.nn.span_grid import SpanGrid
 from benchmark.nn.span_model import SpanModel
 from knowfree.local_attention import LocalFusion
 from knowfree.model import KnowFREE

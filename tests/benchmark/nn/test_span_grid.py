@@ -1,4 +1,4 @@
-"""The grid against the dense n x n x 427 concatenation and an explicit biaffine, in float64; the loss against torch's own."""
+"""The grid against the dense n x n x 427 concatenation and an explicit biaffine, in float64."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from benchmark.nn.span_grid import SpanGrid, grid_loss, grid_mask
-from tests.neural import close, keep_of, randomised
+from benchmark.nn.span_grid import SpanGrid
+from tests.neural import close, randomised
 
 HIDDEN = 12
 ONES: list[Tensor] = []
@@ -179,34 +178,3 @@ def test_initialisation_is_that_of_the_design():
 def test_the_size_must_split_into_heads():
     with pytest.raises(ValueError, match="7 heads"):
         SpanGrid(8, size=200, heads=7)
-
-
-def test_the_loss_is_weighted_binary_cross_entropy_and_ignores_padding():
-    torch.manual_seed(1)
-    keep = keep_of([5, 1, 3], 6)
-    logits = 4 * torch.randn(3, 6, 6, 4, dtype=torch.float64)
-    logits[1, 4, 4] = 700.0  # of padding: neither its value nor its gradient may count
-    logits.requires_grad_()
-    gold = torch.tensor([[0, 0, 4, 0], [0, 0, 4, 3], [0, 4, 1, 1], [1, 0, 0, 2], [2, 2, 2, 0]])
-    weights = torch.tensor([1.0, 1.0, 0.25, 0.5])
-    dense = torch.zeros_like(logits)
-    dense[tuple(gold.T)] = 1.0
-    real = torch.stack([torch.outer(k, k) for k in keep.double()])[..., None]
-    expected = F.binary_cross_entropy_with_logits(logits, dense, weight=real * weights.double(), reduction="sum")
-    found = grid_loss(logits, grid_mask(keep), tuple(gold.T), weights)
-    assert found.item() == pytest.approx(expected.item(), rel=1e-12)
-    assert close(torch.autograd.grad(found, logits)[0], torch.autograd.grad(expected, logits)[0])
-
-
-def test_the_loss_of_a_batch_without_entities_is_that_of_its_negatives():
-    logits = torch.randn(1, 3, 3, 2)
-    found = grid_loss(logits, torch.ones(1, 3, 3, dtype=torch.bool), tuple(torch.zeros(4, 0, dtype=torch.long)), torch.ones(2))
-    assert float(found) == pytest.approx(float(F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits), reduction="sum")))
-
-
-def test_the_loss_of_half_precision_logits_is_summed_in_float32():
-    logits = torch.randn(1, 30, 30, 3).bfloat16()
-    arguments = (None, tuple(torch.tensor([[0], [1], [2], [0]])), torch.ones(3))
-    found = grid_loss(logits, *arguments)
-    assert found.dtype == torch.float32
-    assert float(found) == pytest.approx(float(grid_loss(logits.double(), *arguments)), rel=1e-5)

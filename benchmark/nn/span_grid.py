@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.nn.bits import has_compiled
 from benchmark.nn.dropout import Dropout
+from benchmark.nn.pairs import gathered
 from benchmark.nn.primitives import WORDS, rounded
 from benchmark.nn.strips import Strip
 
@@ -106,29 +108,26 @@ class SpanGrid(nn.Module):
         # what a first word asks of every last word, [heads, rows of all strips, part x part]: one product for all
         rows = torch.cat([_more_words(factors.head[s.sentence, :, s.top : s.bottom]) for s in strips], dim=1)
         split = torch.split(torch.bmm(rows, factors.biaffine), [rounded(s.bottom - s.top, rows.dtype, WORDS) for s in strips], dim=1)
-        parts = [self._pairs(factors, strip, asked).flatten(0, 1) for strip, asked in zip(strips, split, strict=True)]
+        pairs = [self._pairs(factors, strip, asked) for strip, asked in zip(strips, split, strict=True)]
         index = torch.cat([_distances(strip, factors.head.device) for strip in strips])
-        more = rounded(len(index), parts[0].dtype) - len(index)
-        scores = torch.cat([*parts, parts[0].new_zeros(more, parts[0].shape[1])]) if more or len(parts) > 1 else parts[0]
+        more = rounded(len(index), rows.dtype) - len(index)
         if factors.kept is None:
-            scores += F.embedding(F.pad(index, (0, more)), factors.distance @ factors.of_distance)
+            apart = F.embedding(F.pad(index, (0, more)), factors.distance @ factors.of_distance)
         else:
             kept = torch.cat([factors.kept[s.top : s.bottom, s.left : s.n].flatten(0, 1) for s in strips])
-            scores += F.pad(F.embedding(index, factors.distance) * kept, (0, 0, 0, more)) @ factors.of_distance
+            apart = F.pad(F.embedding(index, factors.distance) * kept, (0, 0, 0, more)) @ factors.of_distance
+        if rows.dtype == torch.bfloat16 and has_compiled(rows):
+            return gathered(apart, factors.rows, factors.columns, strips, pairs)
+        parts = [_with_words(factors, strip, pair).flatten(0, 1) for strip, pair in zip(strips, pairs, strict=True)]
+        scores = torch.cat([*parts, parts[0].new_zeros(more, parts[0].shape[1])]) if more or len(parts) > 1 else parts[0]
+        scores += apart
         return scores
 
     def _pairs(self, factors: Factors, strip: Strip, asked: Tensor) -> Tensor:
-        """What two words say of each other, and each alone: [rows, columns, size]."""
-        b, rows, columns = strip.sentence, slice(strip.top, strip.bottom), slice(strip.left, strip.n)
-        tail = _more_words(factors.tail[b, :, columns])
+        """What two words say of each other: [heads, at least columns, at least rows, part], the channels of a head together."""
+        tail = _more_words(factors.tail[strip.sentence, :, strip.left : strip.n])
         heads, m, part = tail.shape
-        # [heads, m, r * part]: the channels of a head lie together, so the copy to [r, m, size] moves runs of them
-        scores = torch.bmm(tail, asked.reshape(heads, -1, part).transpose(1, 2)).view(heads, m, -1, part)
-        r, m = strip.bottom - strip.top, strip.width
-        scores = scores[:, :m, :r].permute(2, 1, 0, 3).reshape(r, m, -1)
-        scores += factors.rows[b, rows, None]
-        scores += factors.columns[b, columns]
-        return scores
+        return torch.bmm(tail, asked.reshape(heads, -1, part).transpose(1, 2)).view(heads, m, -1, part)
 
     def _by_head(self, x: Tensor) -> Tensor:
         batch, n, size = x.shape
@@ -140,6 +139,15 @@ class SpanGrid(nn.Module):
             torch.ones(n, n, self.distance.embedding_dim, dtype=self.distance.weight.dtype, device=self.affine.device)
         )
         return kept
+
+
+def _with_words(factors: Factors, strip: Strip, pairs: Tensor) -> Tensor:
+    """What two words say of each other, and each alone: [rows, columns, size]."""
+    b, r, m = strip.sentence, strip.bottom - strip.top, strip.width
+    scores = pairs[:, :m, :r].permute(2, 1, 0, 3).reshape(r, m, -1)
+    scores += factors.rows[b, strip.top : strip.bottom, None]
+    scores += factors.columns[b, strip.left : strip.n]
+    return scores
 
 
 def _distances(strip: Strip, device: torch.device) -> Tensor:

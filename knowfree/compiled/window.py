@@ -78,6 +78,7 @@ def _products(into: Any, of_query: Any, of_key: Any) -> None:
 def _softmax(scores: Any, seen: Any, scale: Any, low: Any, work: Any) -> None:
     """Over the offsets, in place."""
     reach, wide = scores.shape
+    one = scale / scale
     work[:] = low
     for o in range(reach):
         s, ok = scores[o], seen[o]
@@ -94,7 +95,7 @@ def _softmax(scores: Any, seen: Any, scale: Any, low: Any, work: Any) -> None:
         for e in range(wide):
             work[e] += s[e]
     for e in range(wide):
-        work[e] = 1 / work[e]
+        work[e] = one / work[e]
     for o in range(reach):
         s = scores[o]
         for e in range(wide):

@@ -11,9 +11,9 @@ from benchmark.nn.compiled.functions import exp, log1p
 
 
 @njit(**INSIDE, **QUICK)
-def _probability(x: Any) -> Any:
+def _probability(x: Any, one: Any) -> Any:
     e = exp(-abs(x))
-    return (1 if x >= 0 else e) / (1 + e)
+    return (one if x >= 0 else e) / (one + e)
 
 
 @njit(**CACHED, **QUICK)
@@ -26,7 +26,8 @@ def cross_entropy(logits: Any, counted: Any, cells: Any, channels: Any, weights:
         cells, channels: [m], of the positive ones, each once.
         weights: [K], of the type that is computed in.
     """
-    loss = 0.0
+    # of the type that is computed in, for with a whole number everything behind it would be float64
+    loss, one = 0.0, weights.dtype.type(1)
     for i in range(len(logits)):
         own, into = logits[i], gradient[i]
         if len(counted) and not counted[i]:
@@ -39,12 +40,12 @@ def cross_entropy(logits: Any, counted: Any, cells: Any, channels: Any, weights:
             # what is no number, or infinite, must not be lost on the way through a polynomial
             total += weights[k] * (max(x, x * 0) + log1p(exp(-abs(x))) + x * 0)
         for k in range(len(own)):
-            into[k] = narrowed(weights[k] * _probability(widened(own[k])), into[k])
+            into[k] = narrowed(weights[k] * _probability(widened(own[k]), one), into[k])
         loss += total
     for j in range(len(cells)):
         i, k = cells[j], channels[j]
         x = widened(logits[i, k])
-        share = x * 0 if len(counted) and not counted[i] else _probability(x)
+        share = x * 0 if len(counted) and not counted[i] else _probability(x, one)
         loss -= weights[k] * x
-        gradient[i, k] = narrowed(weights[k] * (share - 1), gradient[i, k])
+        gradient[i, k] = narrowed(weights[k] * (share - one), gradient[i, k])
     return loss

@@ -18,19 +18,21 @@ from benchmark.nn.compiled.bf16 import CACHED, QUICK, narrowed, widened
 @njit(**CACHED, **QUICK)
 def norm_sum(x: Any, more: Any, weight: Any, bias: Any, epsilon: float, mean: Any, scale: Any, found: Any) -> None:
     """Fill `found` with the norm of x, plus `more`; of every row, its mean and one over its deviation."""
-    size = len(weight)
-    row = np.empty(size, weight.dtype)
+    kind = weight.dtype
+    # of the type that is computed in, for with a whole number everything behind it would be float64
+    size, one, least, row = len(weight), kind.type(1), kind.type(epsilon), np.empty(len(weight), kind)
+    share = one / kind.type(size)
     for i in range(len(x)):
         own, added, into = x[i], more[i], found[i]
         total = square = weight[0] * 0
         for e in range(size):
             row[e] = widened(own[e])
             total += row[e]
-        m = total / size
+        m = total * share
         for e in range(size):
             row[e] -= m
             square += row[e] * row[e]
-        s = 1 / math.sqrt(square / size + epsilon)
+        s = one / kind.type(math.sqrt(square * share + least))
         mean[i], scale[i] = m, s
         for e in range(size):
             into[e] = narrowed(widened(added[e]) + row[e] * s * weight[e] + bias[e], into[e])
@@ -39,8 +41,8 @@ def norm_sum(x: Any, more: Any, weight: Any, bias: Any, epsilon: float, mean: An
 @njit(**CACHED, **QUICK)
 def norm_back(given: Any, x: Any, mean: Any, scale: Any, weight: Any, found: Any, of_weight: Any, of_bias: Any) -> None:
     """Fill `found` with the gradient of x from that of the norm; add to those of weight and bias."""
-    size = len(weight)
-    hat, row = np.empty(size, weight.dtype), np.empty(size, weight.dtype)
+    kind, size = weight.dtype, len(weight)
+    hat, row, share = np.empty(size, kind), np.empty(size, kind), kind.type(1) / kind.type(size)
     for i in range(len(given)):
         # few arrays a loop: vectors are made of one that need not ask which of them overlap
         own, normed, into, m, s = given[i], x[i], found[i], mean[i], scale[i]
@@ -56,6 +58,6 @@ def norm_back(given: Any, x: Any, mean: Any, scale: Any, weight: Any, found: Any
             row[e] *= weight[e]
             first += row[e]
             second += row[e] * hat[e]
-        first, second = first / size, second / size
+        first, second = first * share, second * share
         for e in range(size):
             into[e] = narrowed(s * (row[e] - first - hat[e] * second), into[e])

@@ -112,8 +112,10 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         losses = Losses(given.sample, late=given.device != "cpu")
         # a packed encoder uses its linear weights once a step, in `benchmark.nn.block` alone
         at_once = recipe.clip is None and getattr(cast("Trainable", model).encoder, "packs", False)
+        model.train()  # every module of it, which takes a millisecond: not in each step
         for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
-            model.train()
+            if not model.training:
+                model.train()
             factor = warmup_and_decay(step - 1, recipe.warmup, total)
             loss = accumulate(batch, partial(optimiser.moving, factor) if at_once else nullcontext)
             losses.add(step, loss, batch)

@@ -17,6 +17,7 @@ from numba import njit
 
 from benchmark.nn.compiled.bf16 import CACHED, INSIDE, narrowed, widened
 from benchmark.nn.compiled.functions import exp
+from knowfree.compiled.shifts import VECTOR, products, sums
 
 TILE = 512  # cells whose buffers fit a core's second cache
 NEVER = -1e30  # a score whose weight is 0
@@ -38,9 +39,11 @@ def _load(into: Any, rows: Any, bias: Any, channel: int, start: int) -> None:
 
 
 @njit(**INSIDE, **LOOSE)
-def _store(into: Any, x: Any) -> None:
-    for e in range(len(into)):
-        into[e] = narrowed(x[e], into[e])
+def _store(into: Any, x: Any, channel: int, start: int, end: int) -> None:
+    for d in range(len(x)):
+        own, row = into[channel + d, start:end], x[d]
+        for e in range(len(own)):
+            own[e] = narrowed(row[e], own[e])
 
 
 @njit(**INSIDE, **LOOSE)
@@ -52,26 +55,6 @@ def _see(into: Any, row: Any, start: int, before: int) -> None:
             i, j = start + e, start + e + o - before
             inside = 0 <= i < len(row) and 0 <= j < len(row)
             into[o, e] = 1 if o == before or (inside and row[i] >= 0 and row[i] == row[j]) else 0
-
-
-@njit(**INSIDE, **LOOSE)
-def _products(into: Any, of_query: Any, of_key: Any) -> None:
-    """Sum over channels of a query's number and that of the key at each offset."""
-    reach, wide = into.shape
-    size = len(of_query)
-    by_four = size - size % 4
-    for o in range(reach):
-        sums = into[o]
-        sums[:] = 0
-        for d in range(0, by_four, 4):  # sums are loaded and stored a quarter as often
-            q0, q1, q2, q3 = of_query[d], of_query[d + 1], of_query[d + 2], of_query[d + 3]
-            k0, k1, k2, k3 = of_key[d, o:], of_key[d + 1, o:], of_key[d + 2, o:], of_key[d + 3, o:]
-            for e in range(wide):
-                sums[e] += q0[e] * k0[e] + q1[e] * k1[e] + (q2[e] * k2[e] + q3[e] * k3[e])
-        for d in range(by_four, size):
-            q, k = of_query[d], of_key[d, o:]
-            for e in range(wide):
-                sums[e] += q[e] * k[e]
 
 
 @njit(**INSIDE, **LOOSE)
@@ -117,29 +100,6 @@ def _softmax_back(gradient: Any, weights: Any, scale: Any, work: Any) -> None:
             g[e] = (g[e] - work[e]) * w[e] * scale
 
 
-@njit(**INSIDE, **LOOSE)
-def _to_queries(into: Any, weights: Any, of_key: Any, work: Any, skip: int) -> None:
-    """Sum over offsets of a weight and the key's number there; the first query is `skip` behind the first that has weights."""
-    work[:] = 0
-    for o in range(len(weights)):
-        w, x = weights[o, skip:], of_key[skip + o :]
-        for e in range(len(work)):
-            work[e] += w[e] * x[e]
-    _store(into, work)
-
-
-@njit(**INSIDE, **LOOSE)
-def _to_keys(into: Any, weights: Any, of_query: Any, work: Any) -> None:
-    """Sum over the queries that see a key of their weight and number; the first query is that which sees the first key last."""
-    last = len(weights) - 1
-    work[:] = 0
-    for o in range(len(weights)):
-        w, x = weights[o, last - o :], of_query[last - o :]
-        for e in range(len(work)):
-            work[e] += w[e] * x[e]
-    _store(into, work)
-
-
 @njit(**CACHED, **LOOSE)
 def mix(projected: Any, bias: Any, row: Any, heads: int, before: int, after: int, mixed: Any) -> None:
     """Fill `mixed`: what every cell takes from those of its row from `before` to its left until `after` to its right.
@@ -152,9 +112,11 @@ def mix(projected: Any, bias: Any, row: Any, heads: int, before: int, after: int
     count, size, reach, kind = len(row), len(mixed) // heads, before + after + 1, bias.dtype
     dim = size * heads
     scale, low = kind.type(1 / math.sqrt(size)), kind.type(NEVER)
-    query = np.empty((size, TILE), kind)
-    key, value = np.empty((size, TILE + reach), kind), np.empty((size, TILE + reach), kind)
-    weights, seen, work = np.empty((reach, TILE), kind), np.empty((reach, TILE), kind), np.empty(TILE, kind)
+    more = TILE + reach
+    query, key, value = np.empty((size, TILE), kind), np.empty((size, more), kind), np.empty((size, more), kind)
+    weights, seen = np.empty((reach, TILE), kind), np.empty((reach, TILE), kind)
+    work, out = np.empty(TILE, kind), np.empty((size, TILE), kind)
+    of_query, of_key, of_value, every, filled = query.reshape(-1), key.reshape(-1), value.reshape(-1), weights.reshape(-1), out.reshape(-1)
     for start in range(0, count, TILE):
         end = min(count, start + TILE)
         _see(seen, row, start, before)
@@ -162,10 +124,10 @@ def mix(projected: Any, bias: Any, row: Any, heads: int, before: int, after: int
             _load(query, projected, bias, channel, start)
             _load(key, projected, bias, dim + channel, start - before)
             _load(value, projected, bias, 2 * dim + channel, start - before)
-            _products(weights, query, key)
+            products(every, of_query, of_key, reach, size, TILE, more)
             _softmax(weights, seen, scale, low, work)
-            for d in range(size):
-                _to_queries(mixed[channel + d, start:end], weights, value[d], work, 0)
+            sums(filled, every, 0, TILE, of_value, 0, 1, more, reach, size)
+            _store(mixed, out, channel, start, end)
 
 
 @njit(**CACHED, **LOOSE)
@@ -178,11 +140,15 @@ def mix_back(projected: Any, bias: Any, row: Any, heads: int, before: int, after
     count, size, reach, kind = len(row), len(given) // heads, before + after + 1, bias.dtype
     dim = size * heads
     scale, low, none = kind.type(1 / math.sqrt(size)), kind.type(NEVER), np.zeros(dim, kind)
-    wide = TILE + -(-(reach - 1) // 16) * 16  # queries that see a key of the tile, and a few more: whole vectors of them
+    last = reach - 1
+    wide = TILE + -(-last // VECTOR) * VECTOR  # queries that see a key of the tile, and a few more: whole vectors of them
+    more = wide + reach
     query, gradient = np.empty((size, wide), kind), np.empty((size, wide), kind)
-    key, value = np.empty((size, wide + reach), kind), np.empty((size, wide + reach), kind)
+    key, value = np.empty((size, more), kind), np.empty((size, more), kind)
     weights, of_scores, seen = np.empty((reach, wide), kind), np.empty((reach, wide), kind), np.empty((reach, wide), kind)
-    work, sums = np.empty(wide, kind), np.empty(TILE, kind)
+    work, out = np.empty(wide, kind), np.empty((size, TILE), kind)
+    of_query, of_gradient, of_key, of_value = query.reshape(-1), gradient.reshape(-1), key.reshape(-1), value.reshape(-1)
+    every, each, filled = weights.reshape(-1), of_scores.reshape(-1), out.reshape(-1)
     for start in range(0, count, TILE):
         end, first = min(count, start + TILE), start - after
         _see(seen, row, first, before)
@@ -191,12 +157,15 @@ def mix_back(projected: Any, bias: Any, row: Any, heads: int, before: int, after
             _load(gradient, given, none, channel, first)
             _load(key, projected, bias, dim + channel, first - before)
             _load(value, projected, bias, 2 * dim + channel, first - before)
-            _products(weights, query, key)
+            products(every, of_query, of_key, reach, size, wide, more)
             _softmax(weights, seen, scale, low, work)
-            _products(of_scores, gradient, value)
+            products(each, of_gradient, of_value, reach, size, wide, more)
             _softmax_back(of_scores, weights, scale, work)
-            for d in range(size):
-                at = channel + d
-                _to_queries(found[at, start:end], of_scores, key[d], sums, after)
-                _to_keys(found[dim + at, start:end], of_scores, query[d], sums)
-                _to_keys(found[2 * dim + at, start:end], weights, gradient[d], sums)
+            # of the tile's queries, which begin `after` behind the first that has weights
+            sums(filled, each, after, wide, of_key, after, 1, more, reach, size)
+            _store(found, out, channel, start, end)
+            # of the tile's keys: of the first, the first query is that which sees it last
+            sums(filled, each, last, wide - 1, of_query, last, -1, wide, reach, size)
+            _store(found, out, dim + channel, start, end)
+            sums(filled, every, last, wide - 1, of_gradient, last, -1, wide, reach, size)
+            _store(found, out, 2 * dim + channel, start, end)

@@ -20,6 +20,7 @@ from benchmark.nn.attention import Groups, attend, attend_back, dropped
 from benchmark.nn.beside import Job, done_beside
 from benchmark.nn.copies import joined, multiplied
 from benchmark.nn.dropout import scaled_masks
+from benchmark.nn.primitives import product_type
 
 aten = torch.ops.aten
 WEIGHTS = 16  # of a block: weight and bias of six linear layers and of two norms
@@ -77,12 +78,6 @@ def block(layer: Any, x: Tensor, groups: Groups, masks: Masks) -> Tensor:
 
 def _share(dropout: nn.Dropout) -> float:
     return dropout.p if dropout.training else 0.0
-
-
-def product_type(x: Tensor) -> torch.dtype:
-    """Of products of states like `x`, as autocast is set."""
-    device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) and x.dtype != torch.float64 else x.dtype
 
 
 class _Block(torch.autograd.Function):

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmark.nn.attention import grouped
-from benchmark.nn.block import block, is_plain, masks_of, product_type
+from benchmark.nn.block import block, is_plain, masks_of
 from benchmark.nn.dropout import quicken
+from benchmark.nn.primitives import product_type
 
 # Families that read positions from where they are told to and are built of the same blocks. Others are padded.
 FAMILIES = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})

@@ -1,8 +1,9 @@
-"""Few shapes of products in bf16: oneDNN compiles code for each one, which takes longer than a product, and forgets it in the end."""
+"""Products in bf16. Of few shapes: oneDNN compiles code for each one, which takes longer than a product, and forgets it in the end."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 QUANTUM = 256  # cells, of which products in bf16 have a multiple
 WORDS = 8  # likewise of the first and of the last words whose pairs are scored
@@ -15,3 +16,9 @@ def rounded(rows: int, dtype: torch.dtype, quantum: int | None = None) -> int:
     """
     quantum = quantum or QUANTUM
     return -(-rows // quantum) * quantum if dtype == torch.bfloat16 else rows
+
+
+def product_type(x: Tensor) -> torch.dtype:
+    """Of products of states like `x`, as autocast is set."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) and x.dtype != torch.float64 else x.dtype

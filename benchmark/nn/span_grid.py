@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from benchmark.nn.bits import has_compiled
 from benchmark.nn.dropout import Dropout
 from benchmark.nn.pairs import gathered
-from benchmark.nn.primitives import WORDS, rounded
+from benchmark.nn.primitives import WORDS, product_type, rounded
 from benchmark.nn.strips import Strip
 
 DISTANCES = 30  # rows of the distance table; a span's size is clamped to -15..14
@@ -87,6 +87,7 @@ class SpanGrid(nn.Module):
 
     def factors(self, words: Tensor) -> Factors:
         """What the cells of a batch are computed from; dropout is drawn here, so that no cutting into strips can change it."""
+        words = words.to(product_type(words))  # before dropout, not behind it: half as much to draw and to multiply
         head = F.leaky_relu(self.head(self.dropout(words)))
         tail = F.leaky_relu(self.tail(self.dropout(words)))
         size, n = head.shape[-1], head.shape[1]
@@ -100,7 +101,7 @@ class SpanGrid(nn.Module):
             biaffine=self.biaffine.to(head.dtype).permute(0, 2, 1, 3).flatten(2),
             distance=self.distance.weight.to(head.dtype),
             of_distance=of_distance.T,
-            kept=self._distance_mask(n).to(head.dtype) if self.training and self.dropout.p > 0 else None,
+            kept=self._distance_mask(n, head.dtype) if self.training and self.dropout.p > 0 else None,
         )
 
     def over(self, factors: Factors, strips: Sequence[Strip]) -> Tensor:
@@ -133,11 +134,9 @@ class SpanGrid(nn.Module):
         batch, n, size = x.shape
         return x.view(batch, n, self.heads, size // self.heads).transpose(1, 2)
 
-    def _distance_mask(self, n: int) -> Tensor:
+    def _distance_mask(self, n: int, dtype: torch.dtype) -> Tensor:
         """A mask a cell, shared by the batch: [n, n, distance], scaled as dropout scales."""
-        kept: Tensor = self.dropout(
-            torch.ones(n, n, self.distance.embedding_dim, dtype=self.distance.weight.dtype, device=self.affine.device)
-        )
+        kept: Tensor = self.dropout(torch.ones(n, n, self.distance.embedding_dim, dtype=dtype, device=self.affine.device))
         return kept
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -151,7 +151,17 @@ def _paired(weights: Sequence[Tensor]) -> tuple[list[tuple[Tensor, Tensor]], lis
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if x.dtype == torch.bfloat16 and x.device.type == "cpu" and _adds_biases():
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias.to(x.dtype), "none", [], "")
+        return found
     return torch.addmm(bias.to(x.dtype), x, weight.t())
+
+
+@cache
+def _adds_biases() -> bool:
+    """Whether oneDNN can be told to add a bias to its product in bf16; else it is written first and read again."""
+    ops = torch.ops.mkldnn
+    return hasattr(ops, "_linear_pointwise") and hasattr(ops, "_is_mkldnn_bf16_supported") and bool(ops._is_mkldnn_bf16_supported())
 
 
 def _norm_of_sum(x: Tensor, more: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:

@@ -21,4 +21,5 @@ def rounded(rows: int, dtype: torch.dtype, quantum: int | None = None) -> int:
 def product_type(x: Tensor) -> torch.dtype:
     """Of products of states like `x`, as autocast is set."""
     device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) and x.dtype != torch.float64 else x.dtype
+    casts = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)  # not every device can be asked the second
+    return torch.get_autocast_dtype(device) if casts and x.dtype != torch.float64 else x.dtype

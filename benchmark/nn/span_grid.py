@@ -87,7 +87,7 @@ class SpanGrid(nn.Module):
 
     def factors(self, words: Tensor) -> Factors:
         """What the cells of a batch are computed from; dropout is drawn here, so that no cutting into strips can change it."""
-        words = words.to(product_type(words))  # before dropout, not behind it: half as much to draw and to multiply
+        words = words.to(product_type(words))  # before dropout, not behind it: half as much to multiply
         head = F.leaky_relu(self.head(self.dropout(words)))
         tail = F.leaky_relu(self.tail(self.dropout(words)))
         size, n = head.shape[-1], head.shape[1]

@@ -78,7 +78,8 @@ class Driver:
         self.sender = Sender(self.ray.put, node, run, abroad=foreign or not found.here)  # nodes may join later
         self.orders = Orders(worker, self.sender)
         self.task, self.clear = self.ray.remote(task.run), self.ray.remote(clear)
-        self.news = self.ray.remote(task.News).options(num_cpus=0).remote()
+        beside = on(found.node, soft=True)  # else news of all nodes might die with another one
+        self.news = self.ray.remote(task.News).options(num_cpus=0, scheduling_strategy=beside).remote()
         self.heard: Any = None
         self.gpu_mb: float | None = None
         self.flying: dict[Any, Job] = {}
@@ -105,11 +106,9 @@ class Driver:
 
     def _gpu_mb(self) -> float:
         """Memory of the smallest GPU among nodes, as a task on each sees it."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         ask = self.ray.remote(task.gpu_mb)
         asked = [
-            ask.options(num_cpus=0, num_gpus=0.01, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote()
+            ask.options(num_cpus=0, num_gpus=0.01, scheduling_strategy=on(node["NodeID"])).remote()
             for node in self.nodes
             if node["Alive"] and node["Resources"].get("GPU")
         ]
@@ -196,6 +195,8 @@ class Driver:
             except Exception as error:
                 self._fail(job, error, started)
             else:
+                for point in made.measured.curve:  # news may come late, or not at all
+                    self._tell(job, point)
                 self._end(job, "ran")
 
     def _lost(self, job: Job, error: Exception, started: float) -> None:
@@ -239,13 +240,15 @@ class Driver:
             self._tell(self.jobs.by_hash[hash], point)
 
     def _tell(self, job: Job, point: Any) -> None:
+        """Tell the watch once that a cell has started, and once of each point: one that is begun anew passes them again."""
         if not job.shown or job.how is not None:
             return
-        if point is not None:
-            self.watch.point(job.cell, point)
-        elif not job.told:
+        if not job.told:
             job.told = True
             self.watch.started(job.cell)
+        if point is not None and point["step"] > job.step:
+            job.step = point["step"]
+            self.watch.point(job.cell, point)
 
     def _stop(self) -> None:
         """End what flies, let go of every lock, and leave nothing on the nodes."""
@@ -260,13 +263,16 @@ class Driver:
                 self._clear()
 
     def _clear(self) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         asked = [
-            self.clear.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-                self.sender.run
-            )
+            self.clear.options(num_cpus=0, scheduling_strategy=on(node["NodeID"])).remote(self.sender.run)
             for node in self.ray.nodes()
             if node["Alive"]
         ]
         self.ray.wait(asked, num_returns=len(asked), timeout=FAREWELL)
+
+
+def on(node: str, *, soft: bool = False) -> Any:
+    """The place of a task: a node by its id; soft: another one where it is gone."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=soft)

@@ -74,6 +74,21 @@ class Trapped(Logged):
 
 
 @dataclass(frozen=True)
+class Heard(Logged):
+    """Ends when somebody has said in `<log>.heard` that its point was seen."""
+
+    name: ClassVar[str] = "heard"
+
+    def learn(self, given: FitInput) -> Fitted:
+        fitted = super().learn(given)
+        end = time.monotonic() + 120
+        while not Path(f"{self.log}.heard").exists():
+            assert time.monotonic() < end, "nobody saw the point"
+            time.sleep(0.05)
+        return fitted
+
+
+@dataclass(frozen=True)
 class Mortal(Logged):
     """Takes its process with it, so often."""
 

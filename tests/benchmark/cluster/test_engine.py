@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.cell import Point
 from benchmark.cluster.cache import cache
 from benchmark.cluster.engine import Ray
 from benchmark.cluster.session import Session, session
@@ -79,9 +80,14 @@ class Watching(Silent):
         super().__init__()
         self.act, self.seen = act, Counter[str]()
         self.ended_: list[str] = []
+        self.steps: dict[str, list[int]] = {}
 
     def started(self, cell: Planned) -> None:
         self.seen[f"started {cell.id}"] += 1
+
+    def point(self, cell: Planned, point: Point) -> None:
+        assert str(cell.id) not in self.ended_
+        self.steps.setdefault(str(cell.id), []).append(point["step"])
 
     def ended(self, cell: Planned, how: Ended) -> None:
         assert self.seen[f"started {cell.id}"] == 1
@@ -172,7 +178,8 @@ def test_a_node_that_dies_half_way_changes_no_byte(machines: Machines, twins: Tw
     report = run(profile, machines.engine(), watch, checkpoints=True)
     assert (report.count("ran"), report.failed) == (12, []), [profile.store.failure(c.hash or "") for c in report.failed]
     assert everything(profile) == twins.expected
-    assert watch.points, "learning curves are seen as they come"
+    curves = {str(c.id): [point["step"] for point in profile.store.run(c.hash or "").curve] for c in profile.plan().cells}
+    assert watch.steps == curves, "each point once, whoever died"
     assert not list(profile.store.root.glob(".tmp-*"))
     for fits in times(twins.serial.root.parent / "fits.log", before).values():
         whole = [what for _, what in sorted(fits)]
@@ -285,6 +292,21 @@ def test_a_cell_that_another_process_holds_is_awaited(machines: Machines, profil
     assert {cell.id for cell in watch.waited} == {cell.id for cell in plan.cells[:2]}
     assert report.count("ran") == 4
     assert len(times(profile.root / "fits.log", 0)) == 4
+
+
+def test_points_are_seen_while_a_cell_runs(machines: Machines, profile: Profile) -> None:
+    log = profile.root / "fits.log"
+    profile.write(methods=variants(log, ["heard"]), variants=["heard"], sizes=[10], draws=1, seeds=[0])
+
+    class Answering(Watching):
+        def point(self, cell: Planned, point: Point) -> None:
+            super().point(cell, point)
+            Path(f"{log}.heard").touch()
+
+    watch = Answering()
+    report = run(profile, machines.engine(), watch)
+    assert [how for _, how in report.ended] == ["ran"], report.failed
+    assert list(watch.steps.values()) == [[1]]
 
 
 def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_behind(profile: Profile) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from typing import Protocol, cast
 
@@ -110,19 +109,16 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         optimiser = AdamW(two_rates(model, recipe), copies)
         accumulate = Accumulator(model, given, copies)
         losses = Losses(given.sample, late=given.device != "cpu")
-        # a packed encoder uses its linear weights once a step, in `benchmark.nn.block` alone
-        at_once = recipe.clip is None and getattr(cast("Trainable", model).encoder, "packs", False)
         model.train()  # every module of it, which takes a millisecond: not in each step
         for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
             if not model.training:
                 model.train()
-            factor = warmup_and_decay(step - 1, recipe.warmup, total)
-            loss = accumulate(batch, partial(optimiser.moving, factor) if at_once else nullcontext)
+            loss = accumulate(batch)
             losses.add(step, loss, batch)
             if recipe.clip is not None:
                 gather(copies)
                 clip(model.parameters(), recipe.clip)
-            optimiser.step(factor)
+            optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
             optimiser.forget_gradients()
             yield step, loss
         losses.check()
@@ -189,20 +185,15 @@ class Accumulator:
         self.copies = copies
         self.autocast = given.precision == "bf16"
 
-    def __call__(self, windows: Sequence[Window], moving: Callable[[], AbstractContextManager[None]] = nullcontext) -> Tensor:
-        """Add the batch's gradients; returns its mean loss a window, a number on the model's device.
-
-        Args:
-            moving: opened while gradients arrive that are those of the whole batch.
-        """
+    def __call__(self, windows: Sequence[Window]) -> Tensor:
+        """Add the batch's gradients; returns its mean loss a window, a number on the model's device."""
         losses = []
         cut = list(parts(windows, self.given.budget))
         for part in cut:
             batch = self.model.encoder.batch(part)
             with torch.autocast(self.given.device, torch.bfloat16, enabled=self.autocast):
                 loss = self.model.loss(batch, self.given.sample) / len(windows)
-            with moving() if len(cut) == 1 else nullcontext():
-                loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
             if len(cut) > 1:
                 gather(self.copies)  # to add them up in float32
             losses.append(loss.detach().double())

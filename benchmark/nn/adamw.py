@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -13,14 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.nn.beside import Job, offered
 from benchmark.nn.bits import array, has_compiled
 from benchmark.nn.copies import NONE, Copies, Copy
 from benchmark.nn.lanes import lanes, side_by_side
 from benchmark.nn.rows import summed
 
 PART = 2**18  # elements of a weight that a core moves together: what is cast on the way stays in the cache
-MOVED, DECAYED = 75, 20  # multiplications of a product in bf16 that take as long as to move a weight, or to decay it
 ALIGNED = 64  # elements: runs begin where vectors do
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # torch's own defaults, and those of the paper's runs
 
@@ -57,7 +54,6 @@ class AdamW:
         self.copies = copies
         self._moments: dict[nn.Parameter, Moments] = {}
         self._seen: dict[nn.Parameter, Tensor] = {}  # rows that ever had a gradient, sorted: the moments of others are zero
-        self._decayed: set[nn.Parameter] = set()  # before the step that moves them
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
@@ -71,61 +67,13 @@ class AdamW:
                     apart.append((copy, group))
                 elif copy is not None:
                     copy.gather()
-                if parameter in self._decayed:
-                    self._move_decayed(parameter, group, factor)
-                elif parameter.grad is not None and not self._moves_rows(parameter, group, factor):
+                if parameter.grad is not None and not self._moves_rows(parameter, group, factor):
                     moved.append(parameter)
             self._move(moved, group, factor)
             for parameter in moved:
                 if parameter in self.copies:
                     self.copies[parameter].fill()
         self._move_with_copies(apart, factor)
-
-    @contextmanager
-    def moving(self, factor: float = 1.0) -> Iterator[None]:
-        """While a gradient is computed that is not to be clipped or added to: weights with a copy may be moved as soon as theirs is there.
-
-        Tables whose rows are read may decay before theirs comes. Either takes memory's time, and what else is computed takes
-        that of the cores: `benchmark.nn.beside`. `step` moves the rest.
-        """
-        jobs = self._decays(factor) if torch.get_num_threads() > 1 else []
-        handles = []
-        for group in self.groups if torch.get_num_threads() > 1 else ():
-            for parameter in group.parameters:
-                if (copy := self.copies.get(parameter)) is not None:
-                    job = Job(MOVED * parameter.numel(), partial(self._move_whole, copy, group, factor))
-                    handles.append(copy.copied.register_post_accumulate_grad_hook(lambda _, job=job: jobs.append(job)))  # type: ignore[no-untyped-call]
-        try:
-            with offered(jobs):
-                yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    @torch.no_grad()
-    def _move_whole(self, copy: Copy, group: Group, factor: float) -> None:
-        """Move a weight and its copy, and forget the gradient."""
-        of = self._of(copy.weight)
-        of.step.add_(1)
-        _move_run(copy, of, group, factor, slice(None))
-        copy.is_filled()
-        copy.copied.grad = None
-
-    def _decays(self, factor: float) -> list[Job]:
-        """The weight decay of tables, part after part. Nothing but rows of them is read, so no gradient depends on it any more."""
-        return [
-            Job(DECAYED * part.numel(), partial(self._decay, parameter, part, 1 - group.lr * factor * group.weight_decay))
-            for group in self.groups
-            if group.weight_decay
-            for parameter in group.parameters
-            if parameter in self._seen
-            for part in torch.split(parameter.detach().view(-1), 8 * PART)
-        ]
-
-    @torch.no_grad()
-    def _decay(self, parameter: nn.Parameter, part: Tensor, factor: float) -> None:
-        part.mul_(factor)
-        self._decayed.add(parameter)  # who does one of its parts does all of them: `done_beside`
 
     def forget_gradients(self) -> None:
         """Free them: the next step starts from none."""
@@ -145,16 +93,6 @@ class AdamW:
         side_by_side([partial(_lane, apart, of, factor, k, count) for k in range(count)])
         for copy, _ in apart:
             copy.is_filled()
-
-    def _move_decayed(self, parameter: nn.Parameter, group: Group, factor: float) -> None:
-        """A table that has decayed; that none of its rows were read this time is a gradient of zero."""
-        self._decayed.remove(parameter)
-        if parameter.grad is None:
-            none = parameter.new_zeros(0, parameter.shape[1])
-            parameter.grad = torch.sparse_coo_tensor(torch.empty(1, 0, dtype=torch.long), none, parameter.shape, check_invariants=False)
-        bare = replace(group, weight_decay=0.0)
-        if not self._moves_rows(parameter, bare, factor):
-            self._move([parameter], bare, factor)
 
     def _moves_rows(self, parameter: nn.Parameter, group: Group, factor: float) -> bool:
         """Whether its gradient named rows, and they are moved; beside them only weight decay moves anything."""

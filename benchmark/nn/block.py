@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,7 +17,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from benchmark.nn.attention import Groups, attend, attend_back, dropped
-from benchmark.nn.beside import Job, done_beside
 from benchmark.nn.copies import joined, multiplied
 from benchmark.nn.dropout import scaled_masks
 from benchmark.nn.primitives import product_type
@@ -110,16 +109,12 @@ class _Block(torch.autograd.Function):
         pairs, (first, second) = _paired(weights)
         low, wanted = states.dtype, ctx.needs_input_grad[2:]
         found: list[Tensor | None] = [None] * len(weights)
-        jobs: list[Job] = []
 
         def back(own: Sequence[int], gradient: Tensor, x: Tensor) -> Tensor:
-            """To what linear layers read; the gradients of their weights can wait."""
-            jobs.append(Job(gradient.numel() * x.shape[1], partial(of_weights, own, gradient, x)))
-            return gradient @ joined([pairs[index][0] for index in own])
-
-        def of_weights(own: Sequence[int], gradient: Tensor, x: Tensor) -> None:
+            """To what linear layers read; the gradients of their weights are noted."""
             note([2 * index for index in own], lambda: gradient.t() @ x)
             note([2 * index + 1 for index in own], lambda: gradient.sum(0).to(pairs[own[0]][1].dtype))
+            return gradient @ joined([pairs[index][0] for index in own])
 
         def note(places: Sequence[int], of_all: Callable[[], Tensor]) -> None:
             if any(wanted[place] for place in places):
@@ -136,12 +131,11 @@ class _Block(torch.autograd.Function):
         at_sum = through_norm(1, given[0], (sum_2, mean_2, scale_2), *second)
         gradient = back([5], dropped(at_sum.to(low), shape.masks[1]), active)
         gradient = back([4], aten.gelu_backward(gradient, hidden), states_2)
-        at_sum = through_norm(0, at_sum + gradient, (sum_1, mean_1, scale_1), *first)
+        at_sum = through_norm(0, at_sum.add_(gradient), (sum_1, mean_1, scale_1), *first)
         gradient = back([3], dropped(at_sum.to(low), shape.masks[0]), mixed)
         projected = attend_back(shape.groups, shape.heads, gradient, attention, shape.masks[2:])
-        of_states = back(range(PROJECTIONS), projected, states)
-        done_beside(jobs)
-        return at_sum + of_states, None, *found
+        at_sum.add_(back(range(PROJECTIONS), projected, states))
+        return at_sum, None, *found
 
 
 def _paired(weights: Sequence[Tensor]) -> tuple[list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]]:

@@ -8,9 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.nn import adamw
 from benchmark.nn.adamw import AdamW, Group
-from benchmark.nn.beside import done_beside
 from benchmark.nn.rows import clip, named_rows, summed
 
 TABLE, HIDDEN = 50, 16
@@ -68,36 +66,6 @@ def test_weights_move_as_under_torchs_dense_adamw_bit_for_bit(decay: float, dens
     for own, wanted in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(own, wanted)
     assert not torch.equal(ours.table.weight, Words().table.weight)
-
-
-@pytest.mark.parametrize("other", ["rows", "dense", "none"])
-def test_a_table_that_decays_before_its_gradient_comes_moves_as_under_torchs(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adamw, "PART", 16)  # so that it decays in parts
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    ours, theirs, ids = nn.Embedding(TABLE, HIDDEN), nn.Embedding(TABLE, HIDDEN), batches(7)
-    theirs.load_state_dict(ours.state_dict())
-    (weight,), (expected,) = ours.parameters(), theirs.parameters()
-    mine, twin = AdamW([Group((weight,), 1e-2, 0.03)]), torch.optim.AdamW([expected], lr=1e-2, weight_decay=0.03, fused=True)
-    early = []
-    for number, row in enumerate(ids):
-        with named_rows(ours):
-            losses = [net(row).square().sum() for net in (ours, theirs)] if number % 3 < 2 or other != "none" else []
-            before = weight.detach().clone()
-            with mine.moving():
-                done_beside([])
-                for loss in losses:
-                    loss.backward()
-        early.append(not torch.equal(weight, before))
-        if other == "dense" and number == 3 and weight.grad is not None:
-            weight.grad = weight.grad.to_dense()
-        if not losses:
-            expected.grad = torch.zeros_like(expected)
-        mine.step()
-        mine.forget_gradients()
-        twin.step()
-        twin.zero_grad()
-        assert torch.equal(weight, expected), number
-    assert early == [number > 0 and not (other == "dense" and number > 3) for number in range(7)]
 
 
 def test_gradients_of_parts_of_a_batch_add_up() -> None:

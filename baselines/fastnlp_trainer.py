@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader
 from baselines.cnn_ner import CNNNER
 from benchmark.method import FitInput, Fitted, Tagger
 from benchmark.nn.encoder import not_finite
+from benchmark.nn.precision import autocast
 from benchmark.nn.tagger import NeuralTagger
 from benchmark.training import Recipe, State, Trained, TrainingDivergedError, snapshot, two_rates
 from splits.errors import ConfigError
@@ -68,7 +69,12 @@ def train_with_fastnlp(model: CNNNER, given: FitInput, recipe: Recipe, tagger: T
     """Train within the budget; `tagger` predicts with the model as it stands, for the monitor.
 
     `budget.accumulate` has no effect: it saves memory and changes no gradient.
+
+    Raises:
+        ConfigError: precision is `fp16`, for which fastNLP would have to scale the loss: it does so on a GPU alone.
     """
+    if given.precision == "fp16":
+        raise ConfigError("CNN-NER under fastNLP's Trainer knows no precision `fp16`", "Set precision: fp32 or bf16, or drop `trainer`.")
     with _fastnlp() as fastnlp:
         steps = Steps(model.to(given.device), given)
         an_epoch = math.ceil(len(steps.windows) / given.budget.batch_size)
@@ -163,7 +169,7 @@ class Steps(nn.Module):
         return {"found": found}
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.given.device, torch.bfloat16, enabled=self.given.precision == "bf16")
+        return autocast(self.given.device, self.given.precision)
 
 
 class Keeper:

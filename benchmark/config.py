@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from benchmark.method import Budget, EncoderSpec
+from benchmark.method import Budget, EncoderSpec, Precision
 from splits import names
 from splits.errors import ConfigError
 from splits.plain_yaml import read_yaml
@@ -57,7 +57,7 @@ class Training(Strict):
     max_cells: int | None = Field(None, ge=1)
     evaluate_every: int | None = Field(None, ge=1)
     patience: int | None = Field(None, ge=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     threads: int = Field(1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
 

@@ -20,7 +20,7 @@ from splits.source import CorpusInfo
 
 GROUP = "kfbench.methods"  # entry points: a name -> a room (package) whose modules are scanned
 SCRATCH_LAYERS = 2
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class FitInput:
         corpus: name, language, and whether entities nest.
         encoder: which pretrained encoder.
         seed: of initialisation, dropout and batch order.
-        precision: `fp32`, or `bf16` autocast.
+        precision: `fp32`, or `bf16` or `fp16` autocast; who trains in `fp16` must scale the loss.
         threads: CPU threads, part of the cell's configuration.
         device: `cpu` or `cuda`.
         budget: how long to train.

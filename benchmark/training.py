@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from benchmark.method import Budget, FitInput, Tagger
 from benchmark.nn.adamw import AdamW, Group
@@ -19,6 +20,7 @@ from benchmark.nn.batches import epoch_batches
 from benchmark.nn.copies import NONE, Copies, gather, kept_copies
 from benchmark.nn.encoder import Batch, Window, WordEncoder, not_finite
 from benchmark.nn.heap import kept_memory
+from benchmark.nn.precision import autocast, scaled_inside
 from benchmark.nn.rows import clip, named_rows
 from splits.errors import KfbenchError
 from splits.schema import Sentence
@@ -105,9 +107,10 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         TrainingDivergedError: the loss is NaN or infinite; on another device than a CPU it is read a step later.
     """
     _, total = lengths(windows, given.budget)
-    with _copies(model, given) as copies, named_rows(cast("Trainable", model).encoder):
+    with _copies(model, given) as copies, _rows(model, given):
         optimiser = AdamW(two_rates(model, recipe), copies)
-        accumulate = Accumulator(model, given, copies)
+        scaler = GradScaler(given.device, enabled=given.precision == "fp16")
+        accumulate = Accumulator(model, given, copies, scaler)
         losses = Losses(given.sample, late=given.device != "cpu")
         model.train()  # every module of it, which takes a millisecond: not in each step
         for step, batch in zip(range(1, total + 1), _endless(windows, given), strict=False):
@@ -115,10 +118,12 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
                 model.train()
             loss = accumulate(batch)
             losses.add(step, loss, batch)
+            scaler.unscale_(optimiser)  # type: ignore[arg-type]  # all that it asks of an optimiser is `param_groups`
             if recipe.clip is not None:
                 gather(copies)
                 clip(model.parameters(), recipe.clip)
-            optimiser.step(warmup_and_decay(step - 1, recipe.warmup, total))
+            scaler.step(optimiser, warmup_and_decay(step - 1, recipe.warmup, total))  # type: ignore[arg-type]
+            scaler.update()
             optimiser.forget_gradients()
             yield step, loss
         losses.check()
@@ -165,6 +170,11 @@ def _copies(model: nn.Module, given: FitInput) -> AbstractContextManager[Copies]
     return kept_copies(cast("Trainable", model).encoder) if given.precision == "bf16" and given.device == "cpu" else nullcontext(NONE)
 
 
+def _rows(model: nn.Module, given: FitInput) -> AbstractContextManager[None]:
+    """In fp16 gradients are dense: a step that is not made, since one of them is infinite, must not move a table either."""
+    return named_rows(cast("Trainable", model).encoder) if given.precision != "fp16" else nullcontext()
+
+
 def lengths(windows: Sequence[Window], budget: Budget) -> tuple[int, int]:
     """Optimiser steps of an epoch, and of the whole budget."""
     an_epoch = math.ceil(len(windows) / budget.batch_size)
@@ -177,23 +187,25 @@ def _endless(windows: Sequence[Window], given: FitInput) -> Iterator[list[Window
 
 
 class Accumulator:
-    """Forward and backward of one batch, in parts; the gradient is that of the mean over the whole batch."""
+    """Forward and backward of one batch, in parts; the gradient is that of the mean over the whole batch, times the scaler's scale."""
 
-    def __init__(self, model: nn.Module, given: FitInput, copies: Copies = NONE) -> None:
+    def __init__(self, model: nn.Module, given: FitInput, copies: Copies = NONE, scaler: GradScaler | None = None) -> None:
         self.model = cast("Trainable", model)
         self.given = given
         self.copies = copies
-        self.autocast = given.precision == "bf16"
+        self.scaler = scaler or GradScaler(given.device, enabled=False)
+        self.one = torch.ones((), device=given.device)
 
     def __call__(self, windows: Sequence[Window]) -> Tensor:
         """Add the batch's gradients; returns its mean loss a window, a number on the model's device."""
         losses = []
         cut = list(parts(windows, self.given.budget))
+        scale = self.scaler.scale(self.one) / len(windows) if self.scaler.is_enabled() else None
         for part in cut:
             batch = self.model.encoder.batch(part)
-            with torch.autocast(self.given.device, torch.bfloat16, enabled=self.autocast):
+            with autocast(self.given.device, self.given.precision), scaled_inside(scale):
                 loss = self.model.loss(batch, self.given.sample) / len(windows)
-            loss.backward()  # type: ignore[no-untyped-call]
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             if len(cut) > 1:
                 gather(self.copies)  # to add them up in float32
             losses.append(loss.detach().double())

@@ -1,9 +1,12 @@
-"""Training steps on a GPU, plain and fast, fp32 and bf16: seconds, memory, utilisation. `python -m perf.gpu`."""
+"""Training steps on a GPU: seconds, memory, utilisation. Plain and fast, in fp32, bf16 and fp16, and with a compiled encoder.
+
+`python -m perf.gpu`
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
@@ -12,10 +15,12 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from benchmark.method import Precision
 from perf.measure import alternate, machine, medians, ratio
-from perf.steps import SENTENCES, train_jobs
+from perf.steps import SENTENCES, sample_of, suite_epoch, train_jobs
 from perf.tables import Table, as_markdown, write
-from perf.workload import BATCH, Kind
+from perf.workload import BATCH, Kind, labels, model
+from perf.workload import encoder as encoder_of
 
 RESULTS = Path(__file__).parent / "results" / "gpu"
 KINDS: tuple[Kind, ...] = ("knowfree", "cnn_ner")
@@ -39,7 +44,8 @@ def main(
     note = (
         f"Mean seconds a step over an epoch of {sentences} sentences, batch {BATCH}, encoder {encoder}, untrained. "
         "MB: the most that was allocated above weights and optimiser states. "
-        "Ratios are to the plain fp32 row of the model. –: no pynvml, hence no utilisation."
+        "Ratios are to the plain fp32 row of the model. –: no pynvml, hence no utilisation. Compiled: the encoder by torch.compile, "
+        "for whatever lengths come."
     )
     table = Table("Training step on a GPU", rows, note, runs)
     write(out, "gpu", [table], here, {"repeats": repeats, "encoder": encoder, "sentences": sentences})
@@ -48,7 +54,7 @@ def main(
 
 def measured(kind: Kind, encoder: str, count: int, repeats: int, runs: dict[str, Any]) -> list[dict[str, Any]]:
     """A row a formulation; seconds of single epochs go to `runs`."""
-    jobs = train_jobs(kind, encoder, count, device="cuda")
+    jobs = train_jobs(kind, encoder, count, device="cuda") | more_jobs(kind, encoder, count, "cuda")
     runs[kind] = alternate(jobs, repeats)
     seconds = {name: value / (count // BATCH) for name, value in medians(runs[kind]).items()}
     rows = []
@@ -62,6 +68,22 @@ def measured(kind: Kind, encoder: str, count: int, repeats: int, runs: dict[str,
         rows.append(row | {"peak MB": peak, "utilisation %": mean(seen) if seen else None})
         print(rows[-1], flush=True)
     return rows
+
+
+def more_jobs(kind: Kind, name: str, count: int, device: str) -> dict[str, Callable[[], object]]:
+    """The suite's epoch in fp16, and with an encoder that torch.compile makes kernels for."""
+    names = labels()
+    sample = sample_of(names, count, seed=1)
+
+    def epoch(precision: Precision, *, compiled: bool) -> Callable[[], object]:
+        suite = model(kind, encoder_of(name), names).to(device)
+        if compiled:
+            suite.encoder.model.compile(dynamic=True)
+        return suite_epoch(suite, suite.encoder.windows([s.text for s in sample]), sample, names, precision, device)
+
+    return {"fast fp16": epoch("fp16", compiled=False)} | {
+        f"fast {precision}, compiled": epoch(precision, compiled=True) for precision in ("fp32", "bf16")
+    }
 
 
 @contextmanager

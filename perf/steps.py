@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -14,7 +14,10 @@ import torch
 from torch.optim import AdamW
 
 from benchmark.method import Precision
+from benchmark.nn.encoder import Window
 from benchmark.nn.heap import kept_memory
+from benchmark.nn.precision import autocast
+from benchmark.nn.span_model import SpanModel
 from benchmark.nn.tagger import NeuralTagger
 from benchmark.training import Recipe, steps
 from perf.measure import alternate, in_child, medians, ratio
@@ -54,7 +57,7 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
             order = random.permutation(len(windows))
             for at in range(0, len(order), BATCH):
                 batch = plain.collate([windows[i] for i in order[at : at + BATCH]], sample)
-                with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                with autocast(device, precision):
                     loss = plain.loss(batch) / len(batch.lengths)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
@@ -65,11 +68,18 @@ def train_jobs(kind: Kind, name: str, count: int, device: str = "cpu") -> dict[s
         return partial(_epoch, dense_steps(precision), len(windows), nullcontext)
 
     def endless(precision: Precision) -> Callable[[], float]:
-        going = steps(suite, windows, fit_input(sample, names, precision=precision, device=device), RECIPE)
-        return partial(_epoch, going, len(windows), kept_memory)  # as `train` does
+        return suite_epoch(suite, windows, sample, names, precision, device)
 
     jobs: dict[str, Callable[[], object]] = {"plain": dense("fp32"), "fast": endless("fp32"), "fast bf16": endless("bf16")}
     return jobs if device == "cpu" else {"plain": jobs["plain"], "plain bf16": dense("bf16"), **jobs}
+
+
+def suite_epoch(
+    suite: SpanModel, windows: Sequence[Window], sample: Sequence[Sentence], names: Inventory, precision: Precision, device: str
+) -> Callable[[], float]:
+    """Seconds of an epoch of the suite's own loop, as often as it is called."""
+    going = steps(suite, windows, fit_input(sample, names, precision=precision, device=device), RECIPE)
+    return partial(_epoch, going, len(windows), kept_memory)  # as `train` does
 
 
 def _epoch(going: Iterator[object], count: int, memory: Callable[[], AbstractContextManager[None]]) -> float:
@@ -150,7 +160,8 @@ def evaluation_seconds(kind: Kind, name: str, count: int, repeats: int) -> Secon
             plain.read(plain.collate(windows[at : at + size], sample))
 
     jobs: dict[str, Callable[[], object]] = {f"plain batch {size}": partial(dense, size) for size in PLAIN_BATCHES}
-    for label, precision in (("fast", "fp32"), ("fast bf16", "bf16")):
+    fast: tuple[tuple[str, Precision], ...] = (("fast", "fp32"), ("fast bf16", "bf16"))
+    for label, precision in fast:
         jobs[label] = partial(NeuralTagger(suite, precision=precision).predict, sample)
     return alternate(jobs, repeats)
 

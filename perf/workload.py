@@ -14,6 +14,7 @@ from baselines.cnn_ner import CNNNER
 from benchmark.method import Budget, EncoderSpec, FitInput, Precision
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder
 from benchmark.nn.packing import packable
+from benchmark.nn.precision import autocast
 from benchmark.nn.span_model import SpanModel
 from knowfree.model import KnowFREE
 from splits.labels import Inventory, Label
@@ -128,7 +129,7 @@ def model(kind: Kind, encoder: WordEncoder, names: Inventory, seed: int = 0) -> 
 
 def suite_loss(model: SpanModel, batch: Batch, sample: Sequence[Sentence], precision: Precision = "fp32") -> Tensor:
     """The loss as the suite's training loop asks for it."""
-    with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with autocast(batch.ids.device.type, precision):
         return model.loss(batch, sample)
 
 

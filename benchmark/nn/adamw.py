@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,11 +49,21 @@ class AdamW:
         copies: of parameters whose gradients arrive there.
     """
 
+    # what `torch.amp.GradScaler` asks of an optimiser that skips a step by itself, so that no number is read from a GPU
+    _step_supports_amp_scaling = True
+    grad_scale: Tensor | None = None
+    found_inf: Tensor | None = None  # while it makes us step: 1 where a gradient is infinite or NaN
+
     def __init__(self, groups: Sequence[Group], copies: Copies = NONE) -> None:
         self.groups = tuple(groups)
         self.copies = copies
         self._moments: dict[nn.Parameter, Moments] = {}
         self._seen: dict[nn.Parameter, Tensor] = {}  # rows that ever had a gradient, sorted: the moments of others are zero
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Parameters, where `torch.amp.GradScaler` looks for them."""
+        return [{"params": group.parameters} for group in self.groups]
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
@@ -118,7 +128,7 @@ class AdamW:
 
     def _move(self, parameters: Sequence[nn.Parameter], group: Group, factor: float) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
-        _move(parameters, gradients, [self._of(p) for p in parameters], group, factor)
+        _move(parameters, gradients, [self._of(p) for p in parameters], group, factor, self.found_inf)
 
     def _of(self, parameter: nn.Parameter) -> Moments:
         if parameter not in self._moments:
@@ -159,14 +169,30 @@ def _move_compiled(run: Sequence[Tensor], step: Tensor, group: Group, factor: fl
     adamw(*map(array, run), tuple(map(np.float32, numbers)))
 
 
-def _move(weights: Sequence[Tensor], gradients: Sequence[Tensor], of: Sequence[Moments], group: Group, factor: float) -> None:
+def _move(
+    weights: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    of: Sequence[Moments],
+    group: Group,
+    factor: float,
+    found_inf: Tensor | None = None,
+) -> None:
     if weights:
         torch._foreach_add_([m.step for m in of], 1)
-        _fused(weights, gradients, of, group, factor)
+        _fused(weights, gradients, of, group, factor, found_inf)
+        if found_inf is not None:
+            torch._foreach_sub_([m.step for m in of], [found_inf] * len(of))
 
 
-def _fused(weights: Sequence[Tensor], gradients: Sequence[Tensor], of: Sequence[Moments], group: Group, factor: float) -> None:
-    """What torch's own AdamW calls when it is fused; `step` counts this one already."""
+def _fused(
+    weights: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    of: Sequence[Moments],
+    group: Group,
+    factor: float,
+    found_inf: Tensor | None = None,
+) -> None:
+    """What torch's own AdamW calls when it is fused; `step` counts this one already. Nothing moves where `found_inf` is 1."""
     torch._fused_adamw_(
         list(weights),
         list(gradients),
@@ -181,4 +207,5 @@ def _fused(weights: Sequence[Tensor], gradients: Sequence[Tensor], of: Sequence[
         weight_decay=group.weight_decay,
         eps=EPSILON,
         maximize=False,
+        found_inf=found_inf,
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from benchmark.nn.lanes import side_by_side
+from benchmark.nn.precision import loss_scale
 
 Piece = TypeVar("Piece")
 
@@ -43,7 +44,8 @@ class _Streamed(torch.autograd.Function):
     def forward(ctx: Any, lanes: Sequence[Sequence[Any]], loss_of: Callable[..., Tensor], count: int, *inputs: Tensor) -> Tensor:
         inside = [t.detach().requires_grad_() for t in inputs[:count]]
         wanted = [*inside, *inputs[count:]]
-        found = side_by_side([partial(_sums, lane, loss_of, inside, wanted) for lane in lanes])
+        ctx.scale = loss_scale()
+        found = side_by_side([partial(_sums, lane, loss_of, inside, wanted, ctx.scale) for lane in lanes])
         total, sums = found[0]
         for loss, more in found[1:]:
             total += loss
@@ -54,19 +56,21 @@ class _Streamed(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *given: Tensor) -> Any:
-        (factor,) = given
+        factor = given[0] if ctx.scale is None else given[0] / ctx.scale
         return None, None, None, *(factor.to(g.dtype) * g for g in ctx.gradients)
 
 
-def _sums(pieces: Sequence[Any], loss_of: Callable[..., Tensor], inside: list[Tensor], wanted: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Of the pieces' losses, and of their gradients."""
+def _sums(
+    pieces: Sequence[Any], loss_of: Callable[..., Tensor], inside: list[Tensor], wanted: list[Tensor], scale: Tensor | None
+) -> tuple[Tensor, list[Tensor]]:
+    """Of the pieces' losses, and of their gradients, which are scaled."""
     sums = [torch.zeros_like(t, dtype=torch.promote_types(t.dtype, torch.float32)) for t in wanted]
     losses = []
     for piece in pieces:
         with torch.enable_grad():
             loss = loss_of(piece, inside)
         losses.append(loss.detach())
-        for total, part in zip(sums, torch.autograd.grad(loss, wanted, allow_unused=True), strict=True):
+        for total, part in zip(sums, torch.autograd.grad(loss, wanted, scale, allow_unused=True), strict=True):
             if part is not None:
                 total += part
     return torch.stack(losses).sum(), sums

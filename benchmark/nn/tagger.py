@@ -13,10 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
-from benchmark.method import EncoderSpec, FitInput, Fitted, Predicted
+from benchmark.method import EncoderSpec, FitInput, Fitted, Precision, Predicted
 from benchmark.nn.batches import prediction_batches
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder, not_finite, rebuild_encoder
 from benchmark.nn.heap import kept_memory
+from benchmark.nn.precision import autocast
 from benchmark.training import Recipe, State, restore, train
 from splits.errors import ConfigError, WriteError
 from splits.labels import Inventory, read_labels, write_labels
@@ -45,7 +46,7 @@ class NeuralTagger:
     """
 
     def __init__(
-        self, model: nn.Module, *, precision: str = "fp32", settings: dict[str, Any] | None = None, state: State | None = None
+        self, model: nn.Module, *, precision: Precision = "fp32", settings: dict[str, Any] | None = None, state: State | None = None
     ) -> None:
         self.model = model
         self.precision = precision
@@ -61,7 +62,7 @@ class NeuralTagger:
         windows = reader.encoder.windows([s.text for s in sentences])
         device = next(self.model.parameters()).device.type
         # one autocast for all batches: it keeps its copies of the weights until it ends
-        with kept_memory(), torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+        with kept_memory(), torch.inference_mode(), autocast(device, self.precision):
             for part in prediction_batches(windows, cells=CELLS):
                 for window, row in zip(part, reader.read(reader.encoder.batch(part)), strict=True):
                     at = window.start

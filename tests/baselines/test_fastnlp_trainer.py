@@ -7,7 +7,7 @@ import random
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,11 @@ def test_its_absence_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.what == "cnn_ner: trainer fastnlp needs fastNLP, which is not installed"
     assert "pip install --no-deps fastNLP==1.0.1" in caught.value.mend
     assert "pip install setuptools==78.1.1 prettytable" in caught.value.mend
+
+
+def test_half_precision_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(ConfigError, match="knows no precision `fp16`"):
+        CNNNERMethod(trainer="fastnlp", **SETTINGS).fit(replace(an_input(Budget(steps=1)), precision="fp16"))
 
 
 def test_nothing_else_imports_it() -> None:

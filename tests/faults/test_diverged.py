@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -25,8 +26,10 @@ METHODS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [*product(METHODS, ["fp32", "bf16"]), *product(["bert_crf", "cnn_ner", "knowfree"], ["fp16"])],
+)
 def test_every_loop_stops_and_names_the_step_and_the_sentences(name: str, precision: str) -> None:
     if name == "fastnlp":
         pytest.importorskip("fastNLP", reason="fastNLP is not installed")

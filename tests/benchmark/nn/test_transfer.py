@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.amp import GradScaler
 
 from baselines.bert_crf import BertCRF
 from baselines.cnn_ner import CNNNER
@@ -34,18 +35,24 @@ def model(kind: str, encoder: WordEncoder) -> nn.Module:
 
 @pytest.mark.parametrize("kind", ["knowfree", "cnn_ner", "bert_crf"])
 @pytest.mark.parametrize("style", ["scratch", "bert", "xlm-roberta"])
-def test_a_step_reads_nothing_from_its_device(kind: str, style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_step_reads_nothing_from_its_device(
+    kind: str, style: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     encoder = scratch(SAMPLE) if style == "scratch" else load_encoder(EncoderSpec(pretrained(style, tmp_path)))
     of = model(kind, encoder).train().to("meta")
     windows = of.encoder.windows([s.text for s in SAMPLE])
     assert len({len(w) for w in windows}) > 1, "padding is a case"
     monkeypatch.setattr(torch, "autocast", lambda *args, **options: nullcontext())  # which knows no such device
     given: Any = fit_input(SAMPLE, budget=Budget(accumulate=2), device="meta")
-    optimiser = AdamW(two_rates(of, RECIPE))
+    optimiser: Any = AdamW(two_rates(of, RECIPE))
+    scaler = GradScaler("meta", enabled=precision == "fp16")
     for batch in (windows, windows[:1]):
-        loss = Accumulator(of, given)(batch)
+        loss = Accumulator(of, given, scaler=scaler)(batch)
+        scaler.unscale_(optimiser)
         nn.utils.clip_grad_norm_(of.parameters(), 1.0)
-        optimiser.step(0.5)
+        scaler.step(optimiser, 0.5)
+        scaler.update()
         optimiser.forget_gradients()
         assert loss.shape == ()
         with pytest.raises(RuntimeError, match="meta"):

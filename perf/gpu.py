@@ -1,4 +1,4 @@
-"""Training steps on a GPU: seconds, memory, utilisation. Plain and fast, in fp32, bf16 and fp16, and with a compiled encoder.
+"""Training steps on a GPU: seconds, memory, utilisation. Plain and fast, in fp32 and bf16, and fast in fp16.
 
 `python -m perf.gpu`
 """
@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmark.method import Precision
 from perf.measure import alternate, machine, medians, ratio
 from perf.steps import SENTENCES, sample_of, suite_epoch, train_jobs
 from perf.tables import Table, as_markdown, write
@@ -44,8 +43,7 @@ def main(
     note = (
         f"Mean seconds a step over an epoch of {sentences} sentences, batch {BATCH}, encoder {encoder}, untrained. "
         "MB: the most that was allocated above weights and optimiser states. "
-        "Ratios are to the plain fp32 row of the model. –: no pynvml, hence no utilisation. Compiled: the encoder by torch.compile, "
-        "for whatever lengths come."
+        "Ratios are to the plain fp32 row of the model. –: no pynvml, hence no utilisation."
     )
     table = Table("Training step on a GPU", rows, note, runs)
     write(out, "gpu", [table], here, {"repeats": repeats, "encoder": encoder, "sentences": sentences})
@@ -54,7 +52,7 @@ def main(
 
 def measured(kind: Kind, encoder: str, count: int, repeats: int, runs: dict[str, Any]) -> list[dict[str, Any]]:
     """A row a formulation; seconds of single epochs go to `runs`."""
-    jobs = train_jobs(kind, encoder, count, device="cuda") | more_jobs(kind, encoder, count, "cuda")
+    jobs = train_jobs(kind, encoder, count, device="cuda") | {"fast fp16": half(kind, encoder, count, "cuda")}
     runs[kind] = alternate(jobs, repeats)
     seconds = {name: value / (count // BATCH) for name, value in medians(runs[kind]).items()}
     rows = []
@@ -70,20 +68,12 @@ def measured(kind: Kind, encoder: str, count: int, repeats: int, runs: dict[str,
     return rows
 
 
-def more_jobs(kind: Kind, name: str, count: int, device: str) -> dict[str, Callable[[], object]]:
-    """The suite's epoch in fp16, and with an encoder that torch.compile makes kernels for."""
+def half(kind: Kind, name: str, count: int, device: str) -> Callable[[], float]:
+    """The suite's epoch in fp16."""
     names = labels()
     sample = sample_of(names, count, seed=1)
-
-    def epoch(precision: Precision, *, compiled: bool) -> Callable[[], object]:
-        suite = model(kind, encoder_of(name), names).to(device)
-        if compiled:
-            suite.encoder.model.compile(dynamic=True)
-        return suite_epoch(suite, suite.encoder.windows([s.text for s in sample]), sample, names, precision, device)
-
-    return {"fast fp16": epoch("fp16", compiled=False)} | {
-        f"fast {precision}, compiled": epoch(precision, compiled=True) for precision in ("fp32", "bf16")
-    }
+    suite = model(kind, encoder_of(name), names).to(device)
+    return suite_epoch(suite, suite.encoder.windows([s.text for s in sample]), sample, names, "fp16", device)
 
 
 @contextmanager

@@ -120,7 +120,7 @@ class CNNNERMethod:
     `suite` is the CNN-NER paper's with a prior output bias; `paper` has its zero bias; `knowfree_port` is how the
     KnowFREE authors run it: upper cells only, no averaging, no clipping, a 190-step warm-up, zero bias.
 
-    `trainer: fastnlp` trains the same module with fastNLP's Trainer, as a check on our loop.
+    `trainer: fastnlp` trains the same module with fastNLP's Trainer, as a check on our loop; not in `fp16`.
     """
 
     name: ClassVar[str] = "cnn_ner"

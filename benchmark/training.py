@@ -26,6 +26,7 @@ from splits.errors import KfbenchError
 from splits.schema import Sentence
 
 State = dict[str, Tensor]
+LEAST_SCALE = 2.0**-10  # of a loss in fp16; it begins at 65,536, and each step whose gradient is infinite halves it
 
 
 class Trainable(Protocol):
@@ -107,7 +108,7 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
         TrainingDivergedError: the loss is NaN or infinite; on another device than a CPU it is read a step later.
     """
     _, total = lengths(windows, given.budget)
-    with _copies(model, given) as copies, _rows(model, given):
+    with _copies(model, given) as copies, named_rows(cast("Trainable", model).encoder):
         optimiser = AdamW(two_rates(model, recipe), copies)
         scaler = GradScaler(given.device, enabled=given.precision == "fp16")
         accumulate = Accumulator(model, given, copies, scaler)
@@ -117,7 +118,7 @@ def steps(model: nn.Module, windows: Sequence[Window], given: FitInput, recipe: 
             if not model.training:
                 model.train()
             loss = accumulate(batch)
-            losses.add(step, loss, batch)
+            losses.add(step, loss, batch, accumulate.scale)
             scaler.unscale_(optimiser)  # type: ignore[arg-type]  # all that it asks of an optimiser is `param_groups`
             if recipe.clip is not None:
                 gather(copies)
@@ -139,25 +140,28 @@ class Losses:
     def __init__(self, sample: Sequence[Sentence], *, late: bool) -> None:
         self.sample = sample
         self.late = late
-        self._open: deque[tuple[int, Tensor, Sequence[Window]]] = deque()
+        self._open: deque[tuple[int, Tensor, Sequence[Window], Tensor | None]] = deque()
 
-    def add(self, step: int, loss: Tensor, windows: Sequence[Window]) -> None:
-        """Take the loss of a step over these windows.
+    def add(self, step: int, loss: Tensor, windows: Sequence[Window], scale: Tensor | None = None) -> None:
+        """Take the loss of a step over these windows, and what it was scaled with.
 
         Raises:
-            TrainingDivergedError: one that is looked at is NaN or infinite.
+            TrainingDivergedError: one that is looked at is NaN or infinite, or is scaled with next to nothing.
         """
-        self._open.append((step, loss, windows))
+        self._open.append((step, loss, windows, scale))
         self.check(but=int(self.late))
 
     def check(self, *, but: int = 0) -> None:
         """Look at all but the last so many.
 
         Raises:
-            TrainingDivergedError: one is NaN or infinite.
+            TrainingDivergedError: as `add`.
         """
         while len(self._open) > but:
-            step, tensor, windows = self._open.popleft()
+            step, tensor, windows, scale = self._open.popleft()
+            if scale is not None and float(scale) < LEAST_SCALE:  # in fp32 or bf16 the weights would tell
+                what = f"in fp16 gradients are infinite or NaN in one step after the other, until step {step}"
+                raise TrainingDivergedError(what, "Lower the learning rates, or use precision fp32.")
             if not math.isfinite(loss := float(tensor)):
                 ids = ", ".join(self.sample[w.sentence].id for w in windows)
                 raise TrainingDivergedError(
@@ -168,11 +172,6 @@ class Losses:
 def _copies(model: nn.Module, given: FitInput) -> AbstractContextManager[Copies]:
     """On a GPU a cast costs next to nothing."""
     return kept_copies(cast("Trainable", model).encoder) if given.precision == "bf16" and given.device == "cpu" else nullcontext(NONE)
-
-
-def _rows(model: nn.Module, given: FitInput) -> AbstractContextManager[None]:
-    """In fp16 gradients are dense: a step that is not made, since one of them is infinite, must not move a table either."""
-    return named_rows(cast("Trainable", model).encoder) if given.precision != "fp16" else nullcontext()
 
 
 def lengths(windows: Sequence[Window], budget: Budget) -> tuple[int, int]:
@@ -195,15 +194,17 @@ class Accumulator:
         self.copies = copies
         self.scaler = scaler or GradScaler(given.device, enabled=False)
         self.one = torch.ones((), device=given.device)
+        self.scale: Tensor | None = None  # of the last batch's loss
 
     def __call__(self, windows: Sequence[Window]) -> Tensor:
         """Add the batch's gradients; returns its mean loss a window, a number on the model's device."""
         losses = []
         cut = list(parts(windows, self.given.budget))
-        scale = self.scaler.scale(self.one) / len(windows) if self.scaler.is_enabled() else None
+        self.scale = self.scaler.scale(self.one) if self.scaler.is_enabled() else None
+        share = None if self.scale is None else self.scale / len(windows)
         for part in cut:
             batch = self.model.encoder.batch(part)
-            with autocast(self.given.device, self.given.precision), scaled_inside(scale):
+            with autocast(self.given.device, self.given.precision), scaled_inside(share):
                 loss = self.model.loss(batch, self.given.sample) / len(windows)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             if len(cut) > 1:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from benchmark.cell import Point
 from benchmark.cluster import task
 from benchmark.cluster.cache import clear
 from benchmark.cluster.jobs import Job, Jobs
@@ -181,6 +182,7 @@ class Driver:
                 self._take(job, made, started)
 
     def _take(self, job: Job, made: Any, started: float) -> None:
+        self._tell(job, made.points)  # news may come late, or not at all
         if made.crowded and not job.small:
             job.small, job.needs = True, alone(job.needs)
             self.jobs.ready.append(job)
@@ -195,8 +197,6 @@ class Driver:
             except Exception as error:
                 self._fail(job, error, started)
             else:
-                for point in made.measured.curve:  # news may come late, or not at all
-                    self._tell(job, point)
                 self._end(job, "ran")
 
     def _lost(self, job: Job, error: Exception, started: float) -> None:
@@ -236,18 +236,18 @@ class Driver:
         except self.ray.exceptions.RayError:  # its node died; cells do without
             rows = []
         self.heard = self.news.hear.remote()
-        for hash, point in rows:
-            self._tell(self.jobs.by_hash[hash], point)
+        for hash, points in rows:
+            self._tell(self.jobs.by_hash[hash], points)
 
-    def _tell(self, job: Job, point: Any) -> None:
+    def _tell(self, job: Job, points: Sequence[Point]) -> None:
         """Tell the watch once that a cell has started, and once of each point: one that is begun anew passes them again."""
         if not job.shown or job.how is not None:
             return
         if not job.told:
             job.told = True
             self.watch.started(job.cell)
-        if point is not None and point["step"] > job.step:
-            job.step = point["step"]
+        for point in points[job.points :]:
+            job.points += 1
             self.watch.point(job.cell, point)
 
     def _stop(self) -> None:

@@ -27,7 +27,7 @@ class Job:
         look: when to look again at a cell that another process holds, by `time.monotonic`; None: nobody does.
         begun: how often it was submitted; small: in the smallest parts, since the GPU's memory did not suffice.
         told: the watch knows that it has started.
-        step: the last of its points that the watch knows.
+        points: so many of its learning curve the watch knows.
     """
 
     cell: Planned
@@ -42,7 +42,7 @@ class Job:
     begun: int = 0
     small: bool = False
     told: bool = False
-    step: int = -1
+    points: int = 0
     how: Ended | None = None
 
     @property

@@ -6,7 +6,7 @@ import importlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -65,24 +65,27 @@ class Made:
 
     Attributes:
         crowded: the GPU's memory did not suffice, but might alone and in smaller parts.
+        points: the learning curve, of a failure too.
     """
 
     files: Files | None = None
     measured: Measured | None = None
     failure: Failure | None = None
     crowded: bool = False
+    points: tuple[Point, ...] = ()
 
 
 class News:
     """What happens to cells that run, until the driver asks."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[str, Point | None]] = []
+        self.rows: list[tuple[str, Sequence[Point]]] = []
 
-    def tell(self, hash: str, point: Point | None) -> None:
-        self.rows.append((hash, point))
+    def tell(self, hash: str, points: Sequence[Point]) -> None:
+        """The learning curve so far: none where a cell has just begun."""
+        self.rows.append((hash, points))
 
-    def hear(self) -> list[tuple[str, Point | None]]:
+    def hear(self) -> list[tuple[str, Sequence[Point]]]:
         rows, self.rows = self.rows, []
         return rows
 
@@ -91,21 +94,23 @@ def run(order: Order, news: Any) -> Made:
     """Compute a cell; what it raises is given back as its failure."""
     started = time.perf_counter()
     hash = str(order.cell.hash)
-    news.tell.remote(hash, None)
+    news.tell.remote(hash, ())
+    points: list[Point] = []
 
     def watch(point: Point) -> None:
-        news.tell.remote(hash, point)
+        points.append(point)
+        news.tell.remote(hash, tuple(points))
 
     crowded = False
     try:
         with held(order.run):
-            return _made(order, watch)
+            return replace(_made(order, watch), points=tuple(points))
     except Exception as error:
         crowded = out_of_gpu_memory(error) and not order.small
         found = failure(str(order.cell.id), error, started)
     finally:
         free()
-    return Made(failure=found, crowded=crowded)
+    return Made(failure=found, crowded=crowded, points=tuple(points))
 
 
 def _made(order: Order, watch: Callable[[Point], None]) -> Made:

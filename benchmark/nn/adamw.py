@@ -73,7 +73,7 @@ class AdamW:
             moved: list[nn.Parameter] = []
             for parameter in group.parameters:
                 copy = self.copies.get(parameter)
-                if copy is not None and parameter.grad is None and copy.copied.grad is not None:
+                if copy is not None and parameter.grad is None and copy.copied.grad is not None and self.found_inf is None:
                     apart.append((copy, group))
                 elif copy is not None:
                     copy.gather()
@@ -109,7 +109,8 @@ class AdamW:
         gradient = parameter.grad
         assert gradient is not None
         fresh = parameter not in self._moments
-        if not gradient.is_sparse or not (fresh or parameter in self._seen):
+        # a step that is perhaps left out is left to the fused kernel, which takes no rows
+        if not gradient.is_sparse or self.found_inf is not None or not (fresh or parameter in self._seen):
             self._seen.pop(parameter, None)  # any row may have moments from now on
             parameter.grad = gradient.to_dense() if gradient.is_sparse else gradient
             return False

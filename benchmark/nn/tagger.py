@@ -17,7 +17,7 @@ from benchmark.method import EncoderSpec, FitInput, Fitted, Precision, Predicted
 from benchmark.nn.batches import prediction_batches
 from benchmark.nn.encoder import Batch, WordEncoder, load_encoder, not_finite, rebuild_encoder
 from benchmark.nn.heap import kept_memory
-from benchmark.nn.precision import autocast
+from benchmark.nn.precision import PRODUCTS, autocast
 from benchmark.training import Recipe, State, restore, train
 from splits.errors import ConfigError, WriteError
 from splits.labels import Inventory, read_labels, write_labels
@@ -99,6 +99,8 @@ def load_tagger(directory: Path, build: Callable[[WordEncoder, Inventory, dict[s
     mend = "Copy the checkpoint again, or train it again with `kfbench run --checkpoints`."
     try:
         stored = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
+        if (precision := stored["precision"]) not in PRODUCTS:
+            raise ValueError(f"{SETTINGS} has the precision {precision!r}")
         encoder = rebuild_encoder(str(directory), EncoderSpec(**stored["encoder"]))
         model = build(encoder, read_labels(directory / LABELS), stored["settings"])
         load_model(model, str(directory / WEIGHTS))
@@ -106,7 +108,7 @@ def load_tagger(directory: Path, build: Callable[[WordEncoder, Inventory, dict[s
         raise ConfigError(f"{directory}: not a whole checkpoint: {(str(error) or repr(error)).splitlines()[0]}", mend) from error
     if (tensor := not_finite(model)) is not None:
         raise ConfigError(f"{directory}: {tensor} holds NaN or infinite weights", mend)
-    return NeuralTagger(model.to(device).eval(), precision=stored["precision"], settings=stored["settings"])
+    return NeuralTagger(model.to(device).eval(), precision=precision, settings=stored["settings"])
 
 
 def encoder_of(given: FitInput) -> WordEncoder:

@@ -50,12 +50,10 @@ class Silent:
 
     def __init__(self) -> None:
         self.waited: list[Planned] = []
-        self.points: list[dict[str, Any]] = []
 
     def started(self, cell: Planned) -> None: ...
 
-    def point(self, cell: Planned, point: dict[str, Any]) -> None:
-        self.points.append(point)
+    def point(self, cell: Planned, point: dict[str, Any]) -> None: ...
 
     def waiting(self, cell: Planned) -> None:
         self.waited.append(cell)

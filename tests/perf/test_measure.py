@@ -77,6 +77,7 @@ def test_plain_and_fast_jobs_leave_gradients_on_the_same_weights(kind):
 
 
 def test_training_and_evaluation_jobs_run():
+    gpu.half("knowfree", "tiny", steps.QUICK_SENTENCES, "cpu")()
     for job in steps.train_jobs("knowfree", "tiny", steps.QUICK_SENTENCES).values():
         job()
     runs = steps.evaluation_seconds("cnn_ner", "tiny", steps.QUICK_SENTENCES, 1)

@@ -35,7 +35,8 @@ class Logged(Dictionary):
             known |= {sentence.surface(e): e.label for e in sentence.entities}
         time.sleep(self.seconds)
         tagger = Lookup(known)
-        given.monitor(tagger, step=1, epoch=1.0, loss=0.5)
+        for _ in range(2):  # of two points at one step neither is lost
+            given.monitor(tagger, step=1, epoch=1.0, loss=0.5)
         return Fitted(tagger, tagger)
 
 
@@ -70,6 +71,7 @@ class Trapped(Logged):
     name: ClassVar[str] = "trapped"
 
     def learn(self, given: FitInput) -> Fitted:
+        given.monitor(Lookup({}), step=1, epoch=1.0, loss=0.5)
         raise RuntimeError("the trap is set")
 
 

@@ -240,7 +240,11 @@ def test_each_goes_wrong_in_its_own_way(machines: Machines, profile: Profile) ->
         methods[f"mortal.{n}"]["params"] = {"log": str(profile.root / "fits.log"), "deaths": n}
     methods |= variants(profile.root / "fits.log", ["orphan"])
     profile.write(methods=methods, variants=[*names, "mortal.1", "mortal.9"], continued=["orphan"], sizes=[10], draws=1, seeds=[0])
-    report = run(profile, machines.engine())
+    watch = Watching()
+    report = run(profile, machines.engine(), watch)
+    assert {name.split("/")[1]: steps for name, steps in watch.steps.items()} == {
+        name: [1, 1] for name in ("hungry", "logged", "mortal.1")
+    } | {"trapped": [1]}
     how = {cell.id.variant: how for cell, how in report.ended}
     ran = {"hungry", "logged", "mortal.1"}
     assert how == {name: "ran" if name in ran else "failed" for name in profile.params.rows}
@@ -306,7 +310,7 @@ def test_points_are_seen_while_a_cell_runs(machines: Machines, profile: Profile)
     watch = Answering()
     report = run(profile, machines.engine(), watch)
     assert [how for _, how in report.ended] == ["ran"], report.failed
-    assert list(watch.steps.values()) == [[1]]
+    assert list(watch.steps.values()) == [[1, 1]]
 
 
 def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_behind(profile: Profile) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
+from benchmark import training
 from benchmark.method import Budget, EncoderSpec, Precision
 from benchmark.nn.adamw import AdamW, Group
 from benchmark.nn.encoder import Window, load_encoder
 from benchmark.nn.precision import autocast, loss_scale, scaled_inside
+from benchmark.nn.rows import clip, named_rows
 from benchmark.nn.streaming import streamed
 from benchmark.nn.tagger import NeuralTagger
-from benchmark.training import Accumulator, steps
+from benchmark.training import Accumulator, TrainingDivergedError, steps
 from tests.benchmark.nn.test_transfer import SAMPLE, model
 from tests.benchmark.test_training import RECIPE, OneNumber
 from tests.benchmark.test_training import sentence as named
@@ -28,24 +31,35 @@ from tests.neural import fit_input, pretrained
 KINDS = ["knowfree", "cnn_ner", "bert_crf"]
 
 
-def net() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3))
+class Words(nn.Module):
+    """A table and two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.first, self.last = nn.Embedding(9, 5), nn.Linear(5, 4), nn.Linear(4, 3)
+
+    def forward(self, step: int) -> Tensor:
+        found: Tensor = self.last(self.first(self.table(torch.tensor([step % 9, 2, 2]))).tanh()).square().sum()
+        return found
 
 
 def test_scaled_steps_are_torchs_bit_for_bit_those_that_are_left_out_among_them() -> None:
-    ours, theirs = net(), net()
-    mine = AdamW([Group(tuple(ours[:1].parameters()), 1e-2, 0.03), Group(tuple(ours[1:].parameters()), 1e-3, 0.0)])
-    rates = [(theirs[:1], 1e-2, 0.03), (theirs[1:], 1e-3, 0.0)]
-    groups = [{"params": of.parameters(), "lr": lr, "weight_decay": decay} for of, lr, decay in rates]
-    other = torch.optim.AdamW(groups, fused=True)
+    ours, theirs = Words(), Words()
+
+    def groups(of: Words) -> list[tuple[list[nn.Parameter], float, float]]:
+        return [([*of.table.parameters(), *of.first.parameters()], 1e-2, 0.03), ([*of.last.parameters()], 1e-3, 0.0)]
+
+    mine = AdamW([Group(tuple(parameters), lr, decay) for parameters, lr, decay in groups(ours)])
+    rows = [{"params": parameters, "lr": lr, "weight_decay": decay} for parameters, lr, decay in groups(theirs)]
+    other = torch.optim.AdamW(rows, fused=True)
     scalers = [GradScaler("cpu", growth_interval=3) for _ in range(2)]
     stood = 0
     for step in range(12):
         before = [p.detach().clone() for p in ours.parameters()]
         for of, optimiser, scaler in zip((ours, theirs), (mine, other), scalers, strict=True):
-            x = torch.arange(5.0) + step
-            scaler.scale(of(x).square().sum() * (1e36 if step in (0, 5, 6) else 1)).backward()
+            with named_rows(of) if of is ours else nullcontext():
+                scaler.scale(of(step) * (1e36 if step in (0, 5, 6) else 1)).backward()
             scaler.unscale_(optimiser)  # type: ignore[arg-type]
             scaler.step(optimiser)  # type: ignore[arg-type]
             scaler.update()
@@ -121,22 +135,61 @@ def test_training_in_fp16_learns_and_its_tagger_predicts(kind: str, tmp_path: Pa
     assert len(rows) == len(SAMPLE)
 
 
-class Steep(OneNumber):
-    """A first loss whose scaled gradient is infinite, itself not."""
+class Odd(OneNumber):
+    """Remembers what its gradient is to be scaled with, and multiplies its loss."""
+
+    def __init__(self, factor: Callable[[int], Tensor | float] = lambda step: 1.0) -> None:
+        super().__init__()
+        self.factor = factor
+        self.scales: list[float | None] = []
 
     def loss(self, batch: Any, sample: Any) -> Tensor:
-        return super().loss(batch, sample) * (1e33 if len(self.shown) == 1 else 1)
+        scale = loss_scale()
+        self.scales.append(None if scale is None else float(scale))
+        return super().loss(batch, sample) * self.factor(len(self.shown))
+
+
+def numbers(of: Odd, precision: Precision = "fp16", *, steps_: int = 3, clip: float | None = None) -> list[float]:
+    """What a model's number is, at first and after each step."""
+    sample = [named("x", id=f"id-{i}") for i in range(5)]
+    given = fit_input(sample, budget=Budget(steps=steps_, batch_size=5), precision=precision)
+    going = steps(of, [Window(i, 0, ((5,),)) for i in range(5)], given, replace(RECIPE, clip=clip))
+    return [float(of.w.detach()), *(float(of.w.detach()) for _ in going)]
 
 
 def test_a_step_with_an_infinite_gradient_is_left_out() -> None:
-    of = Steep()
-    sample = [named("x", id=f"id-{i}") for i in range(5)]
-    given = fit_input(sample, budget=Budget(steps=3, batch_size=5), precision="fp16")
-    numbers = [float(of.w.detach())]
-    for _ in steps(of, [Window(i, 0, ((5,),)) for i in range(5)], given, RECIPE):
-        numbers.append(float(of.w.detach()))
-    assert numbers[0] == numbers[1]
-    assert numbers[1] > numbers[2] > numbers[3]
+    first, second, third, fourth = numbers(Odd(lambda step: 1e33 if step == 1 else 1.0))
+    assert first == second > third > fourth
+
+
+def test_a_model_is_told_the_scale_of_what_is_left_of_its_loss() -> None:
+    half, whole = Odd(), Odd()
+    numbers(half)
+    numbers(whole, "bf16")
+    assert half.scales == pytest.approx([2.0**16 / 5] * 3), "a batch of five"
+    assert whole.scales == [None] * 3
+
+
+def test_what_is_clipped_is_the_gradient_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    norms: list[float] = []
+
+    def noted(parameters: Iterable[nn.Parameter], most: float) -> None:
+        kept = list(parameters)
+        norms.append(float(torch.stack([p.grad.norm() for p in kept if p.grad is not None]).norm()))
+        clip(kept, most)
+
+    monkeypatch.setattr(training, "clip", noted)
+    for precision in ("fp16", "fp32"):
+        numbers(Odd(), precision, steps_=1, clip=5.0)
+    assert norms == pytest.approx([16.0, 16.0])
+
+
+def test_gradients_that_are_never_finite_end_a_training() -> None:
+    of = Odd()
+    nothing = of.nothing = nn.Parameter(torch.zeros(()))
+    of.factor = lambda step: 1 + 0 * nothing.sqrt()  # finite, its gradient zero times infinity
+    with pytest.raises(TrainingDivergedError, match="infinite or NaN in one step after the other, until step 28"):
+        numbers(of, steps_=60)
 
 
 def test_products_have_the_type_that_was_asked_for() -> None:

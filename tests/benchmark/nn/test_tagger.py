@@ -10,6 +10,7 @@ import torch
 
 from benchmark.method import Budget, EncoderSpec, Fitted, Predicted, Tagger, build, find
 from benchmark.nn import tagger as module
+from splits.errors import ConfigError
 from splits.schema import Sentence
 from tests.neural import FLAT, NESTED, TARGETS, fit_input, pretrained, sentence, toy
 
@@ -137,6 +138,14 @@ def test_bf16_trains_and_predicts_near_fp32(method, tmp_path: Path):
     keep = batch.keep[:, :, None, None] & batch.keep[:, None, :, None] if exact.dim() == 4 else batch.keep[..., None]
     error = ((exact - rough.float()) * keep).abs()
     assert 0 < float(error.max()) < 0.05 * float((exact * keep).abs().max())
+
+
+def test_an_unknown_precision_is_a_damaged_checkpoint(tmp_path: Path):
+    fitted_with("knowfree", steps=1).last.save(tmp_path)
+    file = tmp_path / module.SETTINGS
+    file.write_text(file.read_text(encoding="utf-8").replace('"fp32"', '"fp8"'), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"not a whole checkpoint: tagger.json has the precision 'fp8'"):
+        find("knowfree").load(tmp_path)
 
 
 def test_a_half_precision_checkpoint_survives_saving(tmp_path: Path):

@@ -120,7 +120,8 @@ class AdamW:
         wanted[torch.searchsorted(seen, rows)] = values
         of = self._of(parameter)
         weight, mean, square = (x[seen] for x in (parameter, of.mean, of.square))
-        _move([weight], [wanted], [Moments(mean, square, of.step)], group, factor)
+        of.step.add_(1)
+        _fused([weight], [wanted], [Moments(mean, square, of.step)], group, factor)
         if group.weight_decay:
             parameter.mul_(1 - group.lr * factor * group.weight_decay)
         for whole, part in ((parameter, weight), (of.mean, mean), (of.square, square)):
@@ -128,8 +129,13 @@ class AdamW:
         return True
 
     def _move(self, parameters: Sequence[nn.Parameter], group: Group, factor: float) -> None:
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        _move(parameters, gradients, [self._of(p) for p in parameters], group, factor, self.found_inf)
+        if not parameters:
+            return
+        gradients, of = [p.grad for p in parameters if p.grad is not None], [self._of(p) for p in parameters]
+        torch._foreach_add_([m.step for m in of], 1)
+        _fused(parameters, gradients, of, group, factor, self.found_inf)
+        if self.found_inf is not None:
+            torch._foreach_sub_([m.step for m in of], [self.found_inf] * len(of))
 
     def _of(self, parameter: nn.Parameter) -> Moments:
         if parameter not in self._moments:
@@ -168,21 +174,6 @@ def _move_compiled(run: Sequence[Tensor], step: Tensor, group: Group, factor: fl
     rate, t = group.lr * factor, float(step)
     numbers = 1 - rate * group.weight_decay, BETA_2, 1 - BETA_1, 1 - BETA_2, rate / (1 - BETA_1**t), math.sqrt(1 - BETA_2**t), EPSILON
     adamw(*map(array, run), tuple(map(np.float32, numbers)))
-
-
-def _move(
-    weights: Sequence[Tensor],
-    gradients: Sequence[Tensor],
-    of: Sequence[Moments],
-    group: Group,
-    factor: float,
-    found_inf: Tensor | None = None,
-) -> None:
-    if weights:
-        torch._foreach_add_([m.step for m in of], 1)
-        _fused(weights, gradients, of, group, factor, found_inf)
-        if found_inf is not None:
-            torch._foreach_sub_([m.step for m in of], [found_inf] * len(of))
 
 
 def _fused(
